@@ -1,0 +1,2 @@
+//! cdc-reader. fn main
+fn main() {}

@@ -1,0 +1,2 @@
+//! entity-extractor. fn main
+fn main() {}

@@ -1,0 +1,2 @@
+//! recall. fn main
+fn main() {}

@@ -1,0 +1,2 @@
+//! summarizer. fn main
+fn main() {}

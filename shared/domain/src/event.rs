@@ -1,0 +1,67 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What an event of a session records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// Something a person or the assistant said.
+    Message,
+    /// A tool was called, with its arguments and result.
+    ToolCall,
+    /// The application's agent decided something.
+    Decision,
+    /// The application's agent observed something.
+    Observation,
+    /// The application's agent moved to another node of its graph.
+    NodeTransition,
+}
+
+impl EventKind {
+    /// The name stored in `session_events.event_type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::ToolCall => "tool_call",
+            Self::Decision => "decision",
+            Self::Observation => "observation",
+            Self::NodeTransition => "node_transition",
+        }
+    }
+
+    /// The kind stored under this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Message, Self::ToolCall, Self::Decision, Self::Observation, Self::NodeTransition]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
+/// One entry of a session's log. Versions are gapless from 1 within a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position within the session.
+    pub version: i64,
+    /// What the event records.
+    pub kind: EventKind,
+    /// `user`, `assistant`, `system` or `tool`; empty for events that are not messages.
+    pub role: String,
+    /// The name of who spoke, where the application gave one.
+    pub speaker: Option<String>,
+    /// The text of a message; empty for other kinds.
+    pub content: String,
+    /// Structured data of the event, `{}` when there is none.
+    pub payload: Value,
+    /// When it happened, by the application's account.
+    pub occurred_at: Timestamp,
+    /// When the database accepted it. Debouncing counts from here.
+    pub created_at: Timestamp,
+}
+
+impl Event {
+    /// Who spoke: the given name, else the role.
+    pub fn speaker_or_role(&self) -> &str {
+        self.speaker.as_deref().unwrap_or(&self.role)
+    }
+}

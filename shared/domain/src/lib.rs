@@ -1,0 +1,19 @@
+//! The vocabulary of Afterthought and every decision that needs no outside world.
+//!
+//! Pure: no input or output, no clock, no randomness. Whoever calls passes the time and the identifiers in.
+
+mod debounce;
+mod event;
+mod ids;
+mod memory;
+mod reconcile;
+mod wake_up;
+mod window;
+
+pub use debounce::{Debounce, Verdict};
+pub use event::{Event, EventKind};
+pub use ids::{InvalidName, MemoryId, SessionId, TenantId, UserId};
+pub use memory::{Evidence, Memory, MemoryType, OnConflict, Scope, Thought, memory_id};
+pub use reconcile::{Change, Dropped, LedgerEntry, Outcome, Reconciled, reconcile};
+pub use wake_up::{Envelope, InvalidEnvelope, WakeUp};
+pub use window::Window;

@@ -1,0 +1,146 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{SessionId, TenantId};
+
+/// Why an agent is woken. Never content: the agent asks Postgres what there is to think about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum WakeUp {
+    /// A session has events up to `version`.
+    Session {
+        /// Whose session.
+        tenant: TenantId,
+        /// The session.
+        session: SessionId,
+        /// The version known to exist; at least 1.
+        version: i64,
+    },
+    /// Memories that came from a session were added.
+    Memories {
+        /// Whose session.
+        tenant: TenantId,
+        /// The session.
+        session: SessionId,
+    },
+    /// A schedule fired; the agent fans it out to whoever has something new.
+    Tick,
+}
+
+impl WakeUp {
+    /// The tenant a wake-up belongs to: its SQS message group, for fairness between tenants.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Session { tenant, .. } | Self::Memories { tenant, .. } => Some(tenant),
+            Self::Tick => None,
+        }
+    }
+}
+
+/// A wake-up as it travels in a queue: the versioned body of an SQS message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Version of this format. This code writes and reads [`Envelope::FORMAT`].
+    pub format: u32,
+    /// When the wake-up was first sent. A deferral keeps it.
+    pub first_sent_at: Timestamp,
+    /// How often it was put off.
+    #[serde(default)]
+    pub deferrals: u32,
+    /// The wake-up.
+    #[serde(flatten)]
+    pub wake_up: WakeUp,
+}
+
+/// A message body that is not a wake-up.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidEnvelope {
+    /// Not the JSON that was expected; the source names the field.
+    #[error("the message body is not a wake-up: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// A format this version does not know.
+    #[error("field `format` is {got}, expected {}", Envelope::FORMAT)]
+    UnknownFormat {
+        /// The format found.
+        got: u32,
+    },
+    /// A version that no event can have.
+    #[error("field `version` is {got}, expected 1 or more")]
+    InvalidVersion {
+        /// The version found.
+        got: i64,
+    },
+}
+
+impl Envelope {
+    /// The format written today.
+    pub const FORMAT: u32 = 1;
+
+    /// A wake-up sent for the first time.
+    pub const fn first(wake_up: WakeUp, now: Timestamp) -> Self {
+        Self { format: Self::FORMAT, first_sent_at: now, deferrals: 0, wake_up }
+    }
+
+    /// The same wake-up, put off once more.
+    #[must_use]
+    pub fn deferred(self) -> Self {
+        Self { deferrals: self.deferrals.saturating_add(1), ..self }
+    }
+
+    /// Reads a message body.
+    pub fn parse(body: &str) -> Result<Self, InvalidEnvelope> {
+        let envelope: Self = serde_json::from_str(body)?;
+        if envelope.format != Self::FORMAT {
+            return Err(InvalidEnvelope::UnknownFormat { got: envelope.format });
+        }
+        match envelope.wake_up {
+            WakeUp::Session { version, .. } if version < 1 => {
+                Err(InvalidEnvelope::InvalidVersion { got: version })
+            }
+            _ => Ok(envelope),
+        }
+    }
+
+    /// The message body.
+    ///
+    /// # Panics
+    /// Never: strings, numbers and identifiers always serialise.
+    pub fn to_body(&self) -> String {
+        serde_json::to_string(self).expect("an envelope holds only strings, numbers and identifiers")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn session(version: i64) -> WakeUp {
+        WakeUp::Session { tenant: TenantId::new("acme").unwrap(), session: SessionId(Uuid::nil()), version }
+    }
+
+    #[test]
+    fn the_body_is_the_documented_one() {
+        let envelope = Envelope::first(session(7), Timestamp::UNIX_EPOCH);
+        insta::assert_snapshot!(envelope.to_body(), @r#"{"format":1,"first_sent_at":"1970-01-01T00:00:00Z","deferrals":0,"type":"session","tenant":"acme","session":"00000000-0000-0000-0000-000000000000","version":7}"#);
+        assert_eq!(Envelope::parse(&envelope.to_body()).unwrap(), envelope);
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        let body = Envelope::first(session(7), Timestamp::UNIX_EPOCH).to_body();
+        let error = |from: &str, to: &str| Envelope::parse(&body.replace(from, to)).unwrap_err().to_string();
+        assert!(error("\"tenant\"", "\"tenat\"").contains("tenant"));
+        assert!(error(":7", ":0").contains("`version` is 0"));
+        assert!(error("\"format\":1", "\"format\":9").contains("`format` is 9"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(body in ".{0,200}") {
+            let _ = Envelope::parse(&body);
+        }
+    }
+}

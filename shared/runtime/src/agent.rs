@@ -1,0 +1,60 @@
+use std::future::Future;
+
+use domain::{Debounce, Memory, MemoryType, Scope, Thought, Window};
+use jiff::Timestamp;
+
+/// What the runtime must know of an agent to run it.
+#[derive(Debug, Clone)]
+pub struct AgentSpec {
+    /// Its name: the same in folder, package, queue, cursor and log.
+    pub name: &'static str,
+    /// Set when the agent waits for a session to fall quiet; its queue then has a delivery delay.
+    pub debounce: Option<Debounce>,
+    /// How many events one window holds at most; a longer backlog is several windows.
+    pub window_limit: u16,
+    /// The memories the agent wants to see beside the window.
+    pub context: &'static [ContextQuery],
+}
+
+/// Current memories of the window's session or user that an agent wants to see.
+#[derive(Debug, Clone, Copy)]
+pub struct ContextQuery {
+    /// Of this type.
+    pub kind: MemoryType,
+    /// Of the window's session (`Session`), the window's user (`User`), or the tenant (`Global`).
+    pub scope: Scope,
+    /// At most this many, the newest first.
+    pub limit: u16,
+}
+
+/// What an agent sees beside the window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Context {
+    /// The memories its [`ContextQuery`]s asked for.
+    pub known: Vec<Memory>,
+    /// The time of this run.
+    pub now: Timestamp,
+}
+
+/// What an agent thought about a window.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Thoughts {
+    /// What it proposes to remember, in order; none is a valid answer.
+    pub thoughts: Vec<Thought>,
+    /// What the thinking cost.
+    pub usage: model::Usage,
+}
+
+/// A background agent: its thinking and nothing else. Claiming, windows, retries, commits and metrics are the
+/// runtime's.
+pub trait Agent: Send + Sync {
+    /// What the runtime must know of it.
+    fn spec(&self) -> &AgentSpec;
+
+    /// Thinks about a non-empty window. Must be free of side effects: it may run again for the same window.
+    fn think(
+        &self,
+        window: &Window,
+        context: &Context,
+    ) -> impl Future<Output = Result<Thoughts, model::Error>> + Send;
+}
