@@ -1,1 +1,14 @@
-//! queue.
+//! SQS: wake-ups out in batches, wake-ups in one by one.
+//!
+//! Delivery contract: [`Publisher::publish`] answers `Ok` only when SQS has accepted every wake-up; otherwise the
+//! error holds exactly those it has not. SQS delivers at least once and in any order, and so does this crate.
+
+mod delivery;
+mod publisher;
+mod routes;
+
+pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+
+pub use delivery::{Delivery, batch_response, deliveries};
+pub use publisher::{LONGEST_DELAY, NotAccepted, Publisher};
+pub use routes::{InvalidRoutes, Routes};

@@ -1,0 +1,266 @@
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use domain::{Envelope, TenantId};
+use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+/// The longest delay SQS knows. A longer wait is several deferrals.
+pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
+
+/// SQS takes at most this many messages at once.
+const BATCH: usize = 10;
+
+/// Concurrent calls unless told otherwise: enough to send some thousand wake-ups a second.
+const CALLS: usize = 16;
+
+/// The longest message group SQS takes, in characters.
+const LONGEST_GROUP: usize = 128;
+
+/// Wake-ups that SQS has not accepted. Everything else of the call is in the queue.
+#[derive(Debug, thiserror::Error)]
+#[error("{queue_url} did not accept {} of {sent} wake-ups: {reason}", envelopes.len())]
+pub struct NotAccepted {
+    /// The queue.
+    pub queue_url: String,
+    /// How many were to be sent.
+    pub sent: usize,
+    /// Those that were not accepted. One of them may be in the queue all the same, when only the answer was lost.
+    pub envelopes: Vec<Envelope>,
+    /// What was said about the last of them.
+    pub reason: String,
+    /// The failed call, unless SQS answered and refused single messages.
+    #[source]
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Sends wake-ups. Cheap to clone; clones share one bound on concurrent calls.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    client: Client,
+    retries: ExponentialBuilder,
+    calls: usize,
+    permits: Arc<Semaphore>,
+}
+
+impl Publisher {
+    /// A publisher with at most 16 calls in flight that tries each batch up to 5 times within about two seconds.
+    pub fn new(client: Client) -> Self {
+        let retries = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(1))
+            .with_max_times(4);
+        Self { client, retries, calls: CALLS, permits: Arc::new(Semaphore::new(CALLS)) }
+    }
+
+    /// The same publisher with its own bound on concurrent calls; 0 counts as 1.
+    #[must_use]
+    pub fn with_concurrency(self, calls: usize) -> Self {
+        let calls = calls.max(1);
+        Self { calls, permits: Arc::new(Semaphore::new(calls)), ..self }
+    }
+
+    /// The same publisher with another policy for repeating what was not accepted. `with_max_times(0)` tries once.
+    #[must_use]
+    pub fn with_retries(self, retries: ExponentialBuilder) -> Self {
+        Self { retries, ..self }
+    }
+
+    /// Sends all of them to one queue, each under its tenant as message group; order is not kept.
+    ///
+    /// `Ok` means that SQS has accepted every one. Dropping the future may leave any part of them sent.
+    pub async fn publish(&self, queue_url: &str, envelopes: &[Envelope]) -> Result<(), NotAccepted> {
+        let batches =
+            stream::iter(envelopes.chunks(BATCH).map(|batch| self.send(queue_url, batch.to_vec(), None)));
+        let mut results = batches.buffer_unordered(self.calls);
+        let mut failed: Option<NotAccepted> = None;
+        while let Some(result) = results.next().await {
+            if let Err(error) = result {
+                let before = failed.take().map(|failed| failed.envelopes).unwrap_or_default();
+                failed = Some(NotAccepted {
+                    envelopes: [before, error.envelopes].concat(),
+                    sent: envelopes.len(),
+                    ..error
+                });
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Sends a wake-up again, to be delivered after `delay` (cut to [`LONGEST_DELAY`], in whole seconds rounded up),
+    /// counted as deferred once more and with its first sending time kept. The delivered message is the caller's to
+    /// acknowledge once this has answered `Ok`.
+    pub async fn defer(
+        &self,
+        queue_url: &str,
+        envelope: Envelope,
+        delay: Duration,
+    ) -> Result<(), NotAccepted> {
+        self.send(queue_url, vec![envelope.deferred()], Some(delay_seconds(delay))).await
+    }
+
+    /// Sends one batch, repeating what was not accepted.
+    async fn send(
+        &self,
+        queue_url: &str,
+        batch: Vec<Envelope>,
+        delay: Option<i32>,
+    ) -> Result<(), NotAccepted> {
+        let sent = batch.len();
+        let mut waiting = batch;
+        let mut pauses = self.retries.build();
+        loop {
+            let entries =
+                waiting.iter().enumerate().map(|(place, envelope)| entry(place, envelope, delay)).collect();
+            let answer = {
+                let _permit = self.permits.acquire().await;
+                self.client.send_message_batch().queue_url(queue_url).set_entries(Some(entries)).send().await
+            };
+            let (reason, source, worth_repeating) = match answer {
+                Ok(answer) if answer.failed.is_empty() => return Ok(()),
+                Ok(answer) => {
+                    waiting = refused(waiting, &answer.failed);
+                    let worth_repeating = answer.failed.iter().any(|failure| !failure.sender_fault);
+                    (reason(&answer.failed), None, worth_repeating)
+                }
+                Err(error) => {
+                    let reason = DisplayErrorContext(&error).to_string();
+                    (reason, Some(Box::new(error) as Box<dyn Error + Send + Sync>), true)
+                }
+            };
+            match pauses.next().filter(|_| worth_repeating) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => {
+                    return Err(NotAccepted {
+                        queue_url: queue_url.to_owned(),
+                        sent,
+                        envelopes: waiting,
+                        reason,
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// One entry of a batch; its id is its place.
+fn entry(place: usize, envelope: &Envelope, delay: Option<i32>) -> SendMessageBatchRequestEntry {
+    SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_body(envelope.to_body())
+        .set_message_group_id(envelope.wake_up.tenant().map(message_group))
+        .set_delay_seconds(delay)
+        .build()
+        .expect("an entry has an id and a body")
+}
+
+/// Those of a batch that the answer names as failed. An id the batch does not have is ignored.
+fn refused(batch: Vec<Envelope>, failed: &[BatchResultErrorEntry]) -> Vec<Envelope> {
+    let named = |place: usize| failed.iter().any(|failure| failure.id.parse() == Ok(place));
+    batch.into_iter().enumerate().filter(|(place, _)| named(*place)).map(|(_, envelope)| envelope).collect()
+}
+
+/// What SQS says about the first failure of an answer.
+fn reason(failed: &[BatchResultErrorEntry]) -> String {
+    let first = failed.first().map(|failure| (failure.code.as_str(), failure.message.as_deref()));
+    match first {
+        Some((code, Some(message))) => format!("{code}: {message}"),
+        Some((code, None)) => code.to_owned(),
+        None => String::new(),
+    }
+}
+
+/// A tenant as message group: itself, or, where SQS would refuse it (too long, or not ASCII letters, digits and
+/// punctuation), a name-based UUID of it. Groups only share the queue fairly; nothing reads them back.
+fn message_group(tenant: &TenantId) -> String {
+    let tenant = tenant.as_str();
+    if tenant.len() <= LONGEST_GROUP && tenant.bytes().all(|byte| byte.is_ascii_graphic()) {
+        tenant.to_owned()
+    } else {
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, tenant.as_bytes()).to_string()
+    }
+}
+
+fn delay_seconds(delay: Duration) -> i32 {
+    let delay = delay.min(LONGEST_DELAY);
+    let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+    i32::try_from(seconds).expect("at most 900")
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{SessionId, WakeUp};
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wake_up(tenant: &str, version: i64) -> Envelope {
+        let session = SessionId(Uuid::nil());
+        let wake_up = WakeUp::Session { tenant: TenantId::new(tenant).unwrap(), session, version };
+        Envelope::first(wake_up, Timestamp::UNIX_EPOCH)
+    }
+
+    fn failure(id: &str, sender_fault: bool) -> BatchResultErrorEntry {
+        BatchResultErrorEntry::builder()
+            .id(id)
+            .code("InternalError")
+            .sender_fault(sender_fault)
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn only_what_an_answer_names_is_sent_again() {
+        let batch: Vec<_> = (1..=5).map(|version| wake_up("acme", version)).collect();
+        let again = refused(
+            batch.clone(),
+            &[failure("3", false), failure("0", true), failure("77", false), failure("x", false)],
+        );
+        assert_eq!(again, [batch[0].clone(), batch[3].clone()]);
+    }
+
+    #[test]
+    fn a_tick_has_no_message_group_and_a_session_has_its_tenant() {
+        assert_eq!(
+            entry(0, &Envelope::first(WakeUp::Tick, Timestamp::UNIX_EPOCH), None).message_group_id,
+            None
+        );
+        assert_eq!(entry(0, &wake_up("acme", 1), None).message_group_id.as_deref(), Some("acme"));
+    }
+
+    #[test]
+    fn a_delay_is_whole_seconds_up_to_the_longest_sqs_knows() {
+        assert_eq!(delay_seconds(Duration::ZERO), 0);
+        assert_eq!(delay_seconds(Duration::from_millis(1)), 1);
+        assert_eq!(delay_seconds(Duration::from_secs(30)), 30);
+        assert_eq!(delay_seconds(Duration::MAX), 900);
+    }
+
+    proptest! {
+        #[test]
+        fn every_tenant_has_a_message_group_sqs_takes(tenant in "\\PC{1,66}") {
+            let tenant = TenantId::new(tenant).unwrap();
+            let group = message_group(&tenant);
+            prop_assert!((1..=LONGEST_GROUP).contains(&group.len()));
+            prop_assert!(group.bytes().all(|byte| byte.is_ascii_graphic()));
+            prop_assert_eq!(group, message_group(&tenant));
+        }
+
+        #[test]
+        fn accepted_and_refused_are_the_whole_batch(failed in prop::collection::btree_set(0_usize..10, 0..10)) {
+            let batch: Vec<_> = (1..=10).map(|version| wake_up("acme", version)).collect();
+            let failures: Vec<_> = failed.iter().map(|place| failure(&place.to_string(), false)).collect();
+            let again = refused(batch.clone(), &failures);
+            prop_assert_eq!(again, failed.iter().map(|place| batch[*place].clone()).collect::<Vec<_>>());
+        }
+    }
+}
