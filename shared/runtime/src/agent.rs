@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use domain::{Debounce, Memory, MemoryType, Scope, Thought, Window};
+use domain::{Debounce, Memory, MemoryType, Scope, SessionId, TenantId, Thought, Window};
 use jiff::Timestamp;
 
 /// What the runtime must know of an agent to run it.
@@ -41,8 +41,24 @@ pub struct Context {
 pub struct Thoughts {
     /// What it proposes to remember, in order; none is a valid answer.
     pub thoughts: Vec<Thought>,
+    /// What recall can find events by; only the indexer makes these.
+    pub indexed: Vec<store::IndexedEvent>,
     /// What the thinking cost.
     pub usage: model::Usage,
+}
+
+/// Why an agent could not think about a window.
+#[derive(Debug, thiserror::Error)]
+pub enum ThinkError {
+    /// The model did not answer, or not as asked.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+    /// Postgres did not answer.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The hot state did not answer.
+    #[error(transparent)]
+    Hot(#[from] hot::Error),
 }
 
 /// A background agent: its thinking and nothing else. Claiming, windows, retries, commits and metrics are the
@@ -51,10 +67,20 @@ pub trait Agent: Send + Sync {
     /// What the runtime must know of it.
     fn spec(&self) -> &AgentSpec;
 
-    /// Thinks about a non-empty window. Must be free of side effects: it may run again for the same window.
+    /// Thinks about a non-empty window. It may run again for the same window, so whatever it does to the outside
+    /// must come to the same when done twice.
     fn think(
         &self,
         window: &Window,
         context: &Context,
-    ) -> impl Future<Output = Result<Thoughts, model::Error>> + Send;
+    ) -> impl Future<Output = Result<Thoughts, ThinkError>> + Send;
+
+    /// Is told that memories were added from a session. Most agents have nothing to do then.
+    fn memories_added(
+        &self,
+        _tenant: &TenantId,
+        _session: SessionId,
+    ) -> impl Future<Output = Result<(), ThinkError>> + Send {
+        async { Ok(()) }
+    }
 }
