@@ -230,12 +230,14 @@ fn meet(old: &Memory, new: Memory, thought: &Thought, evidence: &[i64]) -> (Chan
         };
         return (change, Outcome::Merged);
     }
+    // The same window thought about again, after its cursor was moved back, makes the same identifier.
+    let is_same_row = old.id == new.id;
     let change = Change {
         memory: Memory { valid_from: new.valid_from.max(old.valid_from), ..new },
         evidence: evidence.to_vec(),
-        updates: false,
-        supersedes: Some(old.id),
-        inherits_evidence: thought.on_conflict == OnConflict::Continue,
+        updates: is_same_row,
+        supersedes: (!is_same_row).then_some(old.id),
+        inherits_evidence: !is_same_row && thought.on_conflict == OnConflict::Continue,
     };
     (change, Outcome::Superseded)
 }

@@ -1,1 +1,26 @@
-//! store.
+//! Postgres: every SQL statement of the project, row-level security, transactions.
+//!
+//! A [`Store`] acts as one of the schema's group roles from the moment a connection opens, and every transaction of
+//! the agents' role names its tenant in the same round trip that does the work.
+
+mod claim;
+mod commit;
+mod config;
+mod connect;
+mod error;
+mod index;
+pub mod migrate;
+mod reader;
+mod row;
+mod status;
+mod tls;
+
+pub use claim::{Claimed, ContextQuery};
+pub use commit::{Committed, Effects, Run};
+pub use config::{DatabaseConfig, InvalidDatabaseUrl, SslMode};
+pub use connect::{Role, Store};
+pub use error::Error;
+pub use index::IndexedEvent;
+pub use reader::{Behind, SlotState, SweepSpan};
+pub use status::AgentProgress;
+pub use tls::client_config;

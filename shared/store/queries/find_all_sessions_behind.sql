@@ -1,0 +1,7 @@
+-- Every session whose cursor is behind its head, per agent. Reads all sessions: for a reader that has just started.
+-- $1 agents, $2 not changed after.
+select a.agent, s.tenant, s.id as session_id, s.head_version as version
+from afterthought.sessions s
+cross join unnest($1::text[]) as a (agent)
+left join afterthought.agent_cursors c on c.session_id = s.id and c.agent = a.agent
+where s.head_version > coalesce(c.through, 0) and s.last_event_at <= $2

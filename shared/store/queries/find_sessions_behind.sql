@@ -1,0 +1,13 @@
+-- Sessions whose cursor has stayed behind their head, per agent, among those that got an event lately.
+-- $1 agents, $2 not accepted after, $3 accepted after. The index on created_at is read for that span only.
+with recent as materialized (
+    select e.session_id, e.tenant, max(e.version) as version
+    from afterthought.session_events e
+    where e.created_at > $3 and e.created_at <= $2
+    group by e.session_id, e.tenant
+)
+select a.agent, r.tenant, r.session_id, r.version
+from recent r
+cross join unnest($1::text[]) as a (agent)
+left join afterthought.agent_cursors c on c.session_id = r.session_id and c.agent = a.agent
+where coalesce(c.through, 0) < r.version

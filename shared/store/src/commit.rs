@@ -1,0 +1,310 @@
+use domain::{Change, Memory, Reconciled, Thought, Window, reconcile};
+use futures::try_join;
+use jiff::Timestamp;
+use pgvector::HalfVector;
+use uuid::Uuid;
+
+use crate::connect::Transaction;
+use crate::{Error, IndexedEvent, Store, row};
+
+/// How often a commit starts over when another session's commit touched the same memories first.
+const MOST_CONFLICTS: u32 = 8;
+
+/// What is recorded of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its identifier, made by the caller.
+    pub id: Uuid,
+    /// The agent.
+    pub agent: &'static str,
+    /// The model that thought, with the version of its rules or prompt.
+    pub model: String,
+    /// Tokens read by the model, 0 for the built-in one.
+    pub input_tokens: u64,
+    /// Tokens written by the model.
+    pub output_tokens: u64,
+    /// How often the wake-up had been put off.
+    pub deferrals: u32,
+    /// When the wake-up was first sent.
+    pub first_sent_at: Timestamp,
+    /// When this run began.
+    pub started_at: Timestamp,
+}
+
+/// What a window's thinking is to change.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Effects {
+    /// What is proposed to be remembered.
+    pub thoughts: Vec<Thought>,
+    /// What recall can find events by.
+    pub indexed: Vec<IndexedEvent>,
+}
+
+/// How a commit ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Committed {
+    /// Everything was kept and the cursor moved.
+    Done(Reconciled),
+    /// Another run had moved the cursor; nothing was kept.
+    LostRace,
+}
+
+impl Store {
+    /// Keeps what came of a window and moves the agent's cursor to its end, in one transaction of two round trips.
+    ///
+    /// The cursor moves by compare-and-set, so of any number of runs over the same window exactly one has an effect.
+    /// Two sessions of a user that learn the same thing at once meet at the unique index; the later starts over and
+    /// merges into what the earlier stored.
+    pub async fn commit(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {
+        let mut conflicts = 0;
+        loop {
+            match self.commit_once(window, effects, run).await {
+                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn commit_once(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {
+        let transaction = self.transaction(&window.tenant).await?;
+        let known = match begin_and_lock(&transaction, window, effects, run).await? {
+            None => return Ok(Committed::LostRace),
+            Some(known) => known,
+        };
+        let reconciled = reconcile(run.agent, window, &known, effects.thoughts.clone());
+        try_join!(
+            write_memories(&transaction, window, run, &reconciled.changes),
+            write_index(&transaction, window, &effects.indexed),
+            write_run(&transaction, window, run, &reconciled),
+        )?;
+        transaction.commit().await?;
+        transaction.end();
+        Ok(Committed::Done(reconciled))
+    }
+}
+
+/// Opens the transaction, moves the cursor and locks the memories the thoughts are about. `None` when another run
+/// was first.
+async fn begin_and_lock(
+    transaction: &Transaction,
+    window: &Window,
+    effects: &Effects,
+    run: &Run,
+) -> Result<Option<Vec<Memory>>, Error> {
+    let (advance, lock) = try_join!(
+        transaction.prepare(include_str!("../queries/advance_cursor.sql")),
+        transaction.prepare(include_str!("../queries/lock_current_memories.sql")),
+    )?;
+    let thoughts = &effects.thoughts;
+    let scopes: Vec<&str> = thoughts.iter().map(|thought| thought.scope.as_str()).collect();
+    let kinds: Vec<&str> = thoughts.iter().map(|thought| thought.kind.as_str()).collect();
+    let keys: Vec<&str> = thoughts.iter().map(|thought| thought.key.as_str()).collect();
+    let ((), moved, known) = try_join!(
+        transaction.begin(),
+        async {
+            let tenant = window.tenant.as_str();
+            transaction
+                .query(&advance, &[&window.session.0, &run.agent, &tenant, &window.after, &window.through()])
+                .await
+        },
+        async {
+            if thoughts.is_empty() {
+                return Ok(Vec::new());
+            }
+            transaction.query(&lock, &[&window.session.0, &scopes, &kinds, &keys]).await
+        },
+    )?;
+    if moved.is_empty() {
+        return Ok(None);
+    }
+    known.iter().map(row::memory).collect::<Result<_, _>>().map(Some)
+}
+
+async fn write_memories(
+    transaction: &Transaction,
+    window: &Window,
+    run: &Run,
+    changes: &[Change],
+) -> Result<(), Error> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let (close, insert, update, evidence, inherit) = try_join!(
+        transaction.prepare(include_str!("../queries/close_memories.sql")),
+        transaction.prepare(include_str!("../queries/insert_memories.sql")),
+        transaction.prepare(include_str!("../queries/update_memories.sql")),
+        transaction.prepare(include_str!("../queries/insert_evidence.sql")),
+        transaction.prepare(include_str!("../queries/inherit_evidence.sql")),
+    )?;
+    let closing: Vec<(Uuid, &Change)> =
+        changes.iter().filter_map(|change| Some((change.supersedes?.0, change))).collect();
+    let closed: Vec<Uuid> = closing.iter().map(|(closed, _)| *closed).collect();
+    let closed_by: Vec<Uuid> = closing.iter().map(|(_, change)| change.memory.id.0).collect();
+    let closed_since: Vec<Timestamp> = closing.iter().map(|(_, change)| change.memory.valid_from).collect();
+
+    let fresh = Columns::of(changes.iter().filter(|change| !change.updates));
+    let seen = Columns::of(changes.iter().filter(|change| change.updates));
+
+    let pairs: Vec<(Uuid, i64)> = changes
+        .iter()
+        .flat_map(|change| change.evidence.iter().map(|version| (change.memory.id.0, *version)))
+        .collect();
+    let pair_memories: Vec<Uuid> = pairs.iter().map(|(memory, _)| *memory).collect();
+    let pair_versions: Vec<i64> = pairs.iter().map(|(_, version)| *version).collect();
+
+    let heirs: Vec<(Uuid, Uuid)> = changes
+        .iter()
+        .filter(|change| change.inherits_evidence)
+        .filter_map(|change| Some((change.supersedes?.0, change.memory.id.0)))
+        .collect();
+    let ancestors: Vec<Uuid> = heirs.iter().map(|(ancestor, _)| *ancestor).collect();
+    let heirs: Vec<Uuid> = heirs.into_iter().map(|(_, heir)| heir).collect();
+
+    let tenant = window.tenant.as_str();
+    try_join!(
+        async {
+            if closed.is_empty() {
+                return Ok(0);
+            }
+            transaction.execute(&close, &[&closed, &closed_by, &closed_since]).await
+        },
+        async {
+            if fresh.ids.is_empty() {
+                return Ok(0);
+            }
+            transaction
+                .execute(
+                    &insert,
+                    &[
+                        &tenant, &window.user.as_str(), &window.session.0, &run.agent, &run.model, &fresh.ids,
+                        &fresh.scopes, &fresh.kinds, &fresh.keys, &fresh.contents, &fresh.data, &fresh.confidences,
+                        &fresh.valid_from,
+                    ],
+                )
+                .await
+        },
+        async {
+            if seen.ids.is_empty() {
+                return Ok(0);
+            }
+            transaction
+                .execute(&update, &[&seen.ids, &seen.contents, &seen.data, &seen.confidences, &seen.valid_from])
+                .await
+        },
+        async { transaction.execute(&evidence, &[&tenant, &window.session.0, &pair_memories, &pair_versions]).await },
+        async {
+            if heirs.is_empty() {
+                return Ok(0);
+            }
+            transaction.execute(&inherit, &[&ancestors, &heirs]).await
+        },
+    )?;
+    Ok(())
+}
+
+/// Memories as the arrays that bulk statements take.
+#[derive(Default)]
+struct Columns<'a> {
+    ids: Vec<Uuid>,
+    scopes: Vec<&'a str>,
+    kinds: Vec<&'a str>,
+    keys: Vec<&'a str>,
+    contents: Vec<&'a str>,
+    data: Vec<&'a serde_json::Value>,
+    confidences: Vec<f32>,
+    valid_from: Vec<Timestamp>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(changes: impl Iterator<Item = &'a Change>) -> Self {
+        let mut columns = Self::default();
+        for Change { memory, .. } in changes {
+            columns.ids.push(memory.id.0);
+            columns.scopes.push(memory.scope.as_str());
+            columns.kinds.push(memory.kind.as_str());
+            columns.keys.push(&memory.key);
+            columns.contents.push(&memory.content);
+            columns.data.push(&memory.data);
+            columns.confidences.push(memory.confidence);
+            columns.valid_from.push(memory.valid_from);
+        }
+        columns
+    }
+}
+
+async fn write_index(transaction: &Transaction, window: &Window, indexed: &[IndexedEvent]) -> Result<(), Error> {
+    let Some(first) = indexed.first() else { return Ok(()) };
+    let insert = transaction.prepare(include_str!("../queries/insert_event_index.sql")).await?;
+    let versions: Vec<i64> = indexed.iter().map(|event| event.version).collect();
+    let embeddings: Vec<HalfVector> =
+        indexed.iter().map(|event| HalfVector::from_f32_slice(&event.embedding)).collect();
+    let texts: Vec<&str> = indexed.iter().map(|event| event.terms.as_str()).collect();
+    let (tenant, user) = (window.tenant.as_str(), window.user.as_str());
+    transaction
+        .execute(
+            &insert,
+            &[&tenant, &user, &window.session.0, &first.embedding_model, &versions, &embeddings, &texts],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn write_run(
+    transaction: &Transaction,
+    window: &Window,
+    run: &Run,
+    reconciled: &Reconciled,
+) -> Result<(), Error> {
+    let (insert_run, insert_ledger) = try_join!(
+        transaction.prepare(include_str!("../queries/insert_run.sql")),
+        transaction.prepare(include_str!("../queries/insert_ledger.sql")),
+    )?;
+    let id = run.id;
+    let tenant = window.tenant.as_str();
+    let tokens = (stored_count(run.input_tokens), stored_count(run.output_tokens));
+    let deferrals = i32::try_from(run.deferrals).unwrap_or(i32::MAX);
+    let ledger = &reconciled.ledger;
+    let outcomes: Vec<&str> = ledger.iter().map(|entry| entry.outcome.as_str()).collect();
+    let kinds: Vec<&str> = ledger.iter().map(|entry| entry.kind.as_str()).collect();
+    let memories: Vec<Option<Uuid>> = ledger.iter().map(|entry| entry.memory.map(|id| id.0)).collect();
+    let reasons: Vec<Option<&str>> = ledger.iter().map(|entry| entry.reason.map(domain::Dropped::as_str)).collect();
+    let evidence: Vec<String> = ledger.iter().map(|entry| array_literal(&entry.evidence)).collect();
+    try_join!(
+        async {
+            transaction
+                .execute(
+                    &insert_run,
+                    &[
+                        &id, &tenant, &run.agent, &window.session.0, &window.after, &window.through(), &run.model,
+                        &tokens.0, &tokens.1, &deferrals, &run.first_sent_at, &run.started_at,
+                    ],
+                )
+                .await
+        },
+        async {
+            if ledger.is_empty() {
+                return Ok(0);
+            }
+            transaction
+                .execute(
+                    &insert_ledger,
+                    &[
+                        &id, &tenant, &window.session.0, &run.agent, &outcomes, &kinds, &memories, &reasons,
+                        &evidence,
+                    ],
+                )
+                .await
+        },
+    )?;
+    Ok(())
+}
+
+fn stored_count(tokens: u64) -> i64 {
+    i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
+/// A one-dimensional bigint array in Postgres's text format.
+fn array_literal(versions: &[i64]) -> String {
+    let listed: Vec<String> = versions.iter().map(i64::to_string).collect();
+    format!("{{{}}}", listed.join(","))
+}

@@ -1,0 +1,126 @@
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use domain::TenantId;
+use futures::future::try_join;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::{DatabaseConfig, Error, client_config};
+
+/// The group role a store acts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The functions: rows of the tenant named in the transaction.
+    Agent,
+    /// The replication reader: positions of all tenants, never content.
+    Reader,
+    /// Whoever the URL logs in as: migrations and the developer tool.
+    Login,
+}
+
+impl Role {
+    /// Start-up options that take the role on before the first statement. Plans are made for the values at hand:
+    /// a plan kept for one tenant's numbers can be wrong by orders of magnitude for the next.
+    fn options(self) -> &'static str {
+        match self {
+            Self::Agent => "-c role=afterthought_agent -c plan_cache_mode=force_custom_plan",
+            Self::Reader => "-c role=afterthought_reader -c plan_cache_mode=force_custom_plan",
+            Self::Login => "-c plan_cache_mode=force_custom_plan",
+        }
+    }
+}
+
+/// A small pool of connections that act as one role.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// Prepares a pool of at most `connections`; the first is opened when it is needed. A connection that broke is
+    /// replaced.
+    pub fn new(config: &DatabaseConfig, role: Role, connections: usize) -> Result<Self, Error> {
+        let mut driver = config.driver()?;
+        driver.options(role.options());
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = match client_config(config.ssl_mode())? {
+            None => Manager::from_config(driver, NoTls, manager_config),
+            Some(tls) => Manager::from_config(driver, MakeRustlsConnect::new(tls), manager_config),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .build()
+            .map_err(|error| Error::Connection(Box::new(error)))?;
+        Ok(Self { pool })
+    }
+
+    /// A connection, for statements that need no tenant.
+    pub(crate) async fn connection(&self) -> Result<Object, Error> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// A transaction as `tenant`, not yet begun.
+    pub(crate) async fn transaction(&self, tenant: &TenantId) -> Result<Transaction, Error> {
+        let connection = self.connection().await?;
+        let name_tenant = connection.prepare_cached("select set_config('afterthought.tenant', $1, true)").await?;
+        Ok(Transaction { connection: Some(connection), name_tenant, tenant: tenant.clone() })
+    }
+}
+
+/// One transaction of one tenant on one connection.
+///
+/// The statements of one `join!` share a round trip: they are sent in its order without waiting for each other's
+/// answers. Dropped before [`Transaction::end`] succeeded, the connection is closed and Postgres rolls back.
+pub(crate) struct Transaction {
+    connection: Option<Object>,
+    name_tenant: Statement,
+    tenant: TenantId,
+}
+
+impl Transaction {
+    fn connection(&self) -> &Object {
+        self.connection.as_ref().expect("only `end` takes the connection, and it takes the transaction with it")
+    }
+
+    /// The statement, prepared once per connection.
+    pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, Error> {
+        Ok(self.connection().prepare_cached(sql).await?)
+    }
+
+    /// Opens the transaction and names the tenant; joined before the first statements.
+    pub(crate) async fn begin(&self) -> Result<(), Error> {
+        let tenant = self.tenant.as_str();
+        let connection = self.connection();
+        try_join(connection.batch_execute("begin"), connection.execute(&self.name_tenant, &[&tenant])).await?;
+        Ok(())
+    }
+
+    /// Runs a statement for its rows.
+    pub(crate) async fn query(&self, statement: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        Ok(self.connection().query(statement, values).await?)
+    }
+
+    /// Runs a statement for the number of rows it touched.
+    pub(crate) async fn execute(&self, statement: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
+        Ok(self.connection().execute(statement, values).await?)
+    }
+
+    /// Asks Postgres to keep what was done; joined after the last statements. Had one of them failed, Postgres makes
+    /// it a rollback.
+    pub(crate) async fn commit(&self) -> Result<(), Error> {
+        Ok(self.connection().batch_execute("commit").await?)
+    }
+
+    /// Gives the connection back after a commit that succeeded.
+    pub(crate) fn end(mut self) {
+        drop(self.connection.take());
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Object::take(connection));
+        }
+    }
+}

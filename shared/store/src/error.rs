@@ -1,0 +1,78 @@
+use std::path::PathBuf;
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The connection string.
+    #[error(transparent)]
+    Url(#[from] crate::InvalidDatabaseUrl),
+    /// The file of trusted authorities.
+    #[error("sslrootcert {}: {source}", path.display())]
+    RootCertificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// No authority is trusted, so no server could be.
+    #[error("no trusted certificate authority found: give sslrootcert=<PEM file> in DATABASE_URL")]
+    NoRootCertificates,
+    /// TLS could not be set up.
+    #[error("TLS: {0}")]
+    Tls(#[source] rustls::Error),
+    /// Postgres answered with an error, or the connection broke.
+    #[error("Postgres: {}", describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// No connection could be had.
+    #[error("no connection to Postgres: {0}")]
+    Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Stored data that this code cannot have written.
+    #[error("{table}.{column} of {key} holds {got:?}, which is not known to this version")]
+    Stored {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row.
+        key: String,
+        /// What it holds.
+        got: String,
+    },
+    /// A migration could not be applied.
+    #[error("migration: {0}")]
+    Migration(#[source] Box<refinery::Error>),
+    /// The server cannot run the schema.
+    #[error("{0}")]
+    Server(String),
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::Postgres(error),
+            other => Self::Connection(Box::new(other)),
+        }
+    }
+}
+
+/// The server's message without its detail, which may quote a row.
+fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} (SQLSTATE {})", db.message(), db.code().code()),
+        None => std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+    }
+}
+
+impl Error {
+    /// Whether two transactions met and this one should be run again from its start.
+    pub(crate) fn is_conflict(&self) -> bool {
+        let Self::Postgres(error) = self else { return false };
+        matches!(
+            error.code(),
+            Some(&SqlState::UNIQUE_VIOLATION | &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED)
+        )
+    }
+}

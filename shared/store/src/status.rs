@@ -1,0 +1,50 @@
+use std::collections::BTreeMap;
+
+use crate::{Error, Store};
+
+/// How far an agent is, over all tenants and sessions.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct AgentProgress {
+    /// The agent.
+    pub agent: String,
+    /// Events there are.
+    pub events: i64,
+    /// Events it has not thought about.
+    pub events_behind: i64,
+    /// Sessions with such events.
+    pub sessions_behind: i64,
+    /// For how long the session that has waited longest has been as it is, in seconds.
+    pub lag_seconds: Option<f64>,
+}
+
+impl Store {
+    /// How far each of `agents` is. For a store that acts as its login or as the reader.
+    pub async fn progress(&self, agents: &[&str]) -> Result<Vec<AgentProgress>, Error> {
+        let connection = self.connection().await?;
+        let read = connection.prepare_cached(include_str!("../queries/read_progress.sql")).await?;
+        let rows = connection.query(&read, &[&agents]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(AgentProgress {
+                    agent: row.try_get("agent")?,
+                    events: row.try_get("events")?,
+                    events_behind: row.try_get("events_behind")?,
+                    sessions_behind: row.try_get("sessions_behind")?,
+                    lag_seconds: row.try_get("lag_seconds")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Current memories per type, over all tenants. For a store that acts as its login.
+    pub async fn memory_counts(&self) -> Result<BTreeMap<String, i64>, Error> {
+        let connection = self.connection().await?;
+        let rows = connection
+            .query(
+                "select type, count(*) from afterthought.memories where valid_to is null and status = 'active' group by type",
+                &[],
+            )
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+}
