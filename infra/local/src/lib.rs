@@ -1,1 +1,13 @@
-//! local.
+//! The local stack: the real template, the real functions, a real Postgres and an AWS emulator on one machine.
+//!
+//! This library starts and stops the parts; the binary beside it is the `cargo local` command, and the test support
+//! uses the same parts. Everything that is fetched goes to the user's cache, pinned by version and hash.
+
+mod account;
+pub mod cache;
+pub mod emulator;
+mod environment;
+pub mod guard;
+pub mod postgres;
+
+pub use environment::Environment;

