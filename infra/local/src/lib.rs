@@ -9,5 +9,7 @@ pub mod emulator;
 mod environment;
 pub mod guard;
 pub mod postgres;
+pub mod stack;
+pub mod template;
 
 pub use environment::Environment;

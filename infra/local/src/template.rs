@@ -1,0 +1,140 @@
+//! What `infra/template.yaml` says, read the way the local stack and the tests need it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_yaml_ng::Value;
+
+/// The template that is deployed, here as on AWS.
+#[derive(Debug, Clone)]
+pub struct Template {
+    text: String,
+    document: Value,
+}
+
+/// The short forms of CloudFormation's functions (`!Ref x`) as their long forms (`Ref: x`), so that one walk sees both.
+fn long_form(value: Value) -> Value {
+    match value {
+        Value::Tagged(tagged) => {
+            let name = tagged.tag.to_string();
+            let name = name.trim_start_matches('!');
+            let key =
+                if name == "Ref" || name == "Condition" { name.to_owned() } else { format!("Fn::{name}") };
+            let mut argument = long_form(tagged.value);
+            if name == "GetAtt"
+                && let Some((resource, attribute)) = argument.as_str().and_then(|text| text.split_once('.'))
+            {
+                argument = Value::Sequence(vec![resource.into(), attribute.into()]);
+            }
+            Value::Mapping([(key.into(), argument)].into_iter().collect())
+        }
+        Value::Sequence(items) => Value::Sequence(items.into_iter().map(long_form).collect()),
+        Value::Mapping(entries) => {
+            Value::Mapping(entries.into_iter().map(|(key, value)| (key, long_form(value))).collect())
+        }
+        scalar => scalar,
+    }
+}
+
+impl Template {
+    /// Reads `infra/template.yaml` of a workspace.
+    pub fn read(workspace: &Path) -> Result<Self> {
+        let path = workspace.join("infra/template.yaml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("{} is not a template", path.display()))
+    }
+
+    /// Reads a template.
+    pub fn parse(text: &str) -> Result<Self> {
+        let document = long_form(serde_yaml_ng::from_str(text)?);
+        document.get("Resources").and_then(Value::as_mapping).context("it has no Resources")?;
+        Ok(Self { text: text.to_owned(), document })
+    }
+
+    /// The whole document, short forms of functions written out.
+    pub const fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// The text to deploy: the file itself, with the one change a packaged template has, a bucket in place of a
+    /// folder in every `CodeUri`. Nothing is uploaded: the functions run under `cargo lambda watch`.
+    pub fn packaged(&self) -> String {
+        self.text.replace("CodeUri: ../functions/", "CodeUri: s3://hosted-on-this-machine/")
+    }
+
+    /// The properties of every resource of a type, by logical name.
+    pub fn resources(&self, kind: &str) -> BTreeMap<&str, &Value> {
+        let resources = self.document.get("Resources").and_then(Value::as_mapping);
+        resources
+            .into_iter()
+            .flatten()
+            .filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
+            .filter_map(|(name, resource)| {
+                Some((name.as_str()?, resource.get("Properties").unwrap_or(&Value::Null)))
+            })
+            .collect()
+    }
+
+    /// The names of the functions.
+    pub fn functions(&self) -> Vec<String> {
+        self.resources("AWS::Serverless::Function")
+            .into_values()
+            .filter_map(|properties| Some(properties.get("FunctionName")?.as_str()?.to_owned()))
+            .collect()
+    }
+
+    /// The names of the functions that a queue wakes: the agents.
+    pub fn agents(&self) -> Vec<String> {
+        let functions = self.resources("AWS::Serverless::Function");
+        self.resources("AWS::Lambda::EventSourceMapping")
+            .into_values()
+            .filter_map(|mapping| mapping.get("FunctionName")?.get("Ref")?.as_str())
+            .filter_map(|logical| Some(functions.get(logical)?.get("FunctionName")?.as_str()?.to_owned()))
+            .collect()
+    }
+
+    /// The attribute by which items of the hot table expire.
+    pub fn hot_table_expiry(&self) -> Option<&str> {
+        self.resources("AWS::DynamoDB::Table")
+            .get("HotTable")?
+            .get("TimeToLiveSpecification")?
+            .get("AttributeName")?
+            .as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template() -> Template {
+        Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
+    }
+
+    #[test]
+    fn the_packaged_template_differs_in_the_code_alone() {
+        let packaged = template().packaged();
+        assert!(!packaged.contains("../functions"));
+        let changed =
+            template().text.lines().zip(packaged.lines()).filter(|(one, other)| one != other).count();
+        assert_eq!(changed, template().functions().len());
+    }
+
+    #[test]
+    fn the_agents_are_the_functions_that_queues_wake() {
+        assert_eq!(template().agents(), ["entity-extractor", "indexer", "summarizer"]);
+        assert!(template().functions().contains(&"recall".to_owned()));
+        assert_eq!(template().hot_table_expiry(), Some("expires_at"));
+    }
+
+    #[test]
+    fn short_forms_are_written_out() {
+        let text = "Resources:\n  A: { Type: T, Properties: { x: !GetAtt B.Arn, y: !If [C, !Ref D, 1] } }\n";
+        let template = Template::parse(text).unwrap();
+        let a = template.resources("T")["A"];
+        assert_eq!(a["x"]["Fn::GetAtt"][1].as_str(), Some("Arn"));
+        assert_eq!(a["y"]["Fn::If"][1]["Ref"].as_str(), Some("D"));
+    }
+}
