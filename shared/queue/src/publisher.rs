@@ -77,9 +77,9 @@ impl Publisher {
     ///
     /// `Ok` means that SQS has accepted every one. Dropping the future may leave any part of them sent.
     pub async fn publish(&self, queue_url: &str, envelopes: &[Envelope]) -> Result<(), NotAccepted> {
-        let batches =
-            stream::iter(envelopes.chunks(BATCH).map(|batch| self.send(queue_url, batch.to_vec(), None)));
-        let mut results = batches.buffer_unordered(self.calls);
+        let batches: Vec<_> =
+            envelopes.chunks(BATCH).map(|batch| self.send(queue_url, batch.to_vec(), None)).collect();
+        let mut results = stream::iter(batches).buffer_unordered(self.calls);
         let mut failed: Option<NotAccepted> = None;
         while let Some(result) = results.next().await {
             if let Err(error) = result {
