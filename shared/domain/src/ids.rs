@@ -81,7 +81,10 @@ macro_rules! uuid_id {
     };
 }
 
-uuid_id!(SessionId, "One conversation of one user. Made by the database; the application knows it by its name.");
+uuid_id!(
+    SessionId,
+    "One conversation of one user. Made by the database; the application knows it by its name."
+);
 uuid_id!(MemoryId, "One memory.");
 
 #[cfg(test)]

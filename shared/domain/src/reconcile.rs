@@ -145,7 +145,8 @@ pub fn reconcile(agent: &str, window: &Window, known: &[Memory], thoughts: Vec<T
                 Outcome::Merged
             }
             (None, Some(old)) => {
-                let (change, outcome) = meet(old, fresh(agent, window, &thought, &evidence), &thought, &evidence);
+                let (change, outcome) =
+                    meet(old, fresh(agent, window, &thought, &evidence), &thought, &evidence);
                 changed.insert(identity.clone(), change);
                 outcome
             }
@@ -378,7 +379,8 @@ mod tests {
 
     #[test]
     fn a_continued_memory_closes_the_old_one_and_inherits_its_evidence() {
-        let first = reconcile("test", &window(0, 3), &[], vec![thought("s", "one", &[3], OnConflict::Continue)]);
+        let first =
+            reconcile("test", &window(0, 3), &[], vec![thought("s", "one", &[3], OnConflict::Continue)]);
         let old = first.changes[0].memory.clone();
         let second = reconcile(
             "test",
@@ -394,7 +396,8 @@ mod tests {
 
     #[test]
     fn saying_the_same_again_adds_evidence_and_no_row() {
-        let first = reconcile("test", &window(0, 3), &[], vec![thought("s", "one", &[3], OnConflict::Supersede)]);
+        let first =
+            reconcile("test", &window(0, 3), &[], vec![thought("s", "one", &[3], OnConflict::Supersede)]);
         let old = first.changes[0].memory.clone();
         let again = reconcile(
             "test",

@@ -1,7 +1,8 @@
 use std::future::Future;
 
-use domain::{Debounce, Memory, MemoryType, Scope, SessionId, TenantId, Thought, Window};
+use domain::{Debounce, Memory, SessionId, TenantId, Thought, Window};
 use jiff::Timestamp;
+use store::ContextQuery;
 
 /// What the runtime must know of an agent to run it.
 #[derive(Debug, Clone)]
@@ -14,17 +15,6 @@ pub struct AgentSpec {
     pub window_limit: u16,
     /// The memories the agent wants to see beside the window.
     pub context: &'static [ContextQuery],
-}
-
-/// Current memories of the window's session or user that an agent wants to see.
-#[derive(Debug, Clone, Copy)]
-pub struct ContextQuery {
-    /// Of this type.
-    pub kind: MemoryType,
-    /// Of the window's session (`Session`), the window's user (`User`), or the tenant (`Global`).
-    pub scope: Scope,
-    /// At most this many, the newest first.
-    pub limit: u16,
 }
 
 /// What an agent sees beside the window.

@@ -1,1 +1,45 @@
-//! runtime.
+//! What every agent Lambda shares: configuration, clients, telemetry, and the loop
+//! *parse wake-ups → newest per session → lease → window → think → one transaction → partial-batch response*.
+//!
+//! An agent is its thinking ([`Agent`]) and a `main` of a few lines that ends in [`run`].
+
+mod agent;
+mod batch;
+mod config;
+mod process;
+mod secrets;
+mod services;
+mod telemetry;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use queue::SqsEvent;
+
+pub use agent::{Agent, AgentSpec, Context, ThinkError, Thoughts};
+pub use config::{Config, InvalidConfig};
+pub use process::{Invocation, handle};
+pub use services::Services;
+pub use store::ContextQuery;
+pub use telemetry::{Telemetry, init_telemetry};
+
+/// Runs an agent as a Lambda until the process is ended.
+///
+/// `make` builds the agent from the configuration, once per process.
+pub async fn run<A, F>(make: F) -> anyhow::Result<()>
+where
+    A: Agent,
+    F: FnOnce(&Config, &Services) -> anyhow::Result<A>,
+{
+    let config = Config::from_env()?;
+    let telemetry = init_telemetry(&config)?;
+    let services = Services::connect(&config).await?;
+    let agent = make(&services.config, &services)?;
+    let (services, agent) = (&services, &agent);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        let invocation = Invocation::starting(event.context.deadline);
+        let response = handle(services, agent, event.payload, &invocation).await;
+        telemetry.flush();
+        Ok::<_, lambda_runtime::Error>(response)
+    }))
+    .await
+    .map_err(|error| anyhow::anyhow!(error))
+}

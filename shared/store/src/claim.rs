@@ -45,7 +45,8 @@ impl Store {
         let limits: Vec<i64> = context.iter().map(|query| i64::from(query.limit)).collect();
         let (limit, kinds, scopes, limits) = (i64::from(limit), &kinds, &scopes, &limits);
         let window_values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&agent, &session.0, &limit];
-        let context_values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&session.0, kinds, scopes, limits];
+        let context_values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&session.0, kinds, scopes, limits];
         let ((), window, known, ()) = try_join!(
             transaction.begin(),
             transaction.query(&read_window, &window_values),

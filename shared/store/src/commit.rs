@@ -67,9 +67,8 @@ impl Store {
 
     async fn commit_once(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {
         let transaction = self.transaction(&window.tenant).await?;
-        let known = match begin_and_lock(&transaction, window, effects, run).await? {
-            None => return Ok(Committed::LostRace),
-            Some(known) => known,
+        let Some(known) = begin_and_lock(&transaction, window, effects, run).await? else {
+            return Ok(Committed::LostRace);
         };
         let reconciled = reconcile(run.agent, window, &known, effects.thoughts.clone());
         try_join!(
@@ -176,8 +175,18 @@ async fn write_memories(
                 .execute(
                     &insert,
                     &[
-                        &tenant, &window.user.as_str(), &window.session.0, &run.agent, &run.model, &fresh.ids,
-                        &fresh.scopes, &fresh.kinds, &fresh.keys, &fresh.contents, &fresh.data, &fresh.confidences,
+                        &tenant,
+                        &window.user.as_str(),
+                        &window.session.0,
+                        &run.agent,
+                        &run.model,
+                        &fresh.ids,
+                        &fresh.scopes,
+                        &fresh.kinds,
+                        &fresh.keys,
+                        &fresh.contents,
+                        &fresh.data,
+                        &fresh.confidences,
                         &fresh.valid_from,
                     ],
                 )
@@ -188,10 +197,17 @@ async fn write_memories(
                 return Ok(0);
             }
             transaction
-                .execute(&update, &[&seen.ids, &seen.contents, &seen.data, &seen.confidences, &seen.valid_from])
+                .execute(
+                    &update,
+                    &[&seen.ids, &seen.contents, &seen.data, &seen.confidences, &seen.valid_from],
+                )
                 .await
         },
-        async { transaction.execute(&evidence, &[&tenant, &window.session.0, &pair_memories, &pair_versions]).await },
+        async {
+            transaction
+                .execute(&evidence, &[&tenant, &window.session.0, &pair_memories, &pair_versions])
+                .await
+        },
         async {
             if heirs.is_empty() {
                 return Ok(0);
@@ -232,7 +248,11 @@ impl<'a> Columns<'a> {
     }
 }
 
-async fn write_index(transaction: &Transaction, window: &Window, indexed: &[IndexedEvent]) -> Result<(), Error> {
+async fn write_index(
+    transaction: &Transaction,
+    window: &Window,
+    indexed: &[IndexedEvent],
+) -> Result<(), Error> {
     let Some(first) = indexed.first() else { return Ok(()) };
     let insert = transaction.prepare(include_str!("../queries/insert_event_index.sql")).await?;
     let versions: Vec<i64> = indexed.iter().map(|event| event.version).collect();
@@ -267,7 +287,8 @@ async fn write_run(
     let outcomes: Vec<&str> = ledger.iter().map(|entry| entry.outcome.as_str()).collect();
     let kinds: Vec<&str> = ledger.iter().map(|entry| entry.kind.as_str()).collect();
     let memories: Vec<Option<Uuid>> = ledger.iter().map(|entry| entry.memory.map(|id| id.0)).collect();
-    let reasons: Vec<Option<&str>> = ledger.iter().map(|entry| entry.reason.map(domain::Dropped::as_str)).collect();
+    let reasons: Vec<Option<&str>> =
+        ledger.iter().map(|entry| entry.reason.map(domain::Dropped::as_str)).collect();
     let evidence: Vec<String> = ledger.iter().map(|entry| array_literal(&entry.evidence)).collect();
     try_join!(
         async {
@@ -275,8 +296,18 @@ async fn write_run(
                 .execute(
                     &insert_run,
                     &[
-                        &id, &tenant, &run.agent, &window.session.0, &window.after, &window.through(), &run.model,
-                        &tokens.0, &tokens.1, &deferrals, &run.first_sent_at, &run.started_at,
+                        &id,
+                        &tenant,
+                        &run.agent,
+                        &window.session.0,
+                        &window.after,
+                        &window.through(),
+                        &run.model,
+                        &tokens.0,
+                        &tokens.1,
+                        &deferrals,
+                        &run.first_sent_at,
+                        &run.started_at,
                     ],
                 )
                 .await
@@ -289,7 +320,14 @@ async fn write_run(
                 .execute(
                     &insert_ledger,
                     &[
-                        &id, &tenant, &window.session.0, &run.agent, &outcomes, &kinds, &memories, &reasons,
+                        &id,
+                        &tenant,
+                        &window.session.0,
+                        &run.agent,
+                        &outcomes,
+                        &kinds,
+                        &memories,
+                        &reasons,
                         &evidence,
                     ],
                 )

@@ -47,16 +47,21 @@ impl DatabaseConfig {
         if !matches!(parsed.scheme(), "postgres" | "postgresql") {
             return Err(InvalidDatabaseUrl::NotPostgres);
         }
-        let parameter = |name: &str| parsed.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let parameter = |name: &str| {
+            parsed.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        };
         let host = parameter("host").or_else(|| parsed.host_str().map(str::to_owned)).unwrap_or_default();
-        let is_local =
-            host.is_empty() || host == "localhost" || host == "127.0.0.1" || host == "[::1]" || host.starts_with('/') || host.starts_with("%2F");
+        let is_local = host.is_empty()
+            || host == "localhost"
+            || host == "127.0.0.1"
+            || host == "[::1]"
+            || host.starts_with('/')
+            || host.starts_with("%2F");
         let root_certificates = parameter("sslrootcert").filter(|path| path != "system").map(PathBuf::from);
         let ssl_mode = match parameter("sslmode").as_deref() {
             Some("disable") => SslMode::Disable,
-            Some("verify-full") => SslMode::VerifyFull { root_certificates },
             None if is_local && root_certificates.is_none() => SslMode::Disable,
-            None => SslMode::VerifyFull { root_certificates },
+            None | Some("verify-full") => SslMode::VerifyFull { root_certificates },
             Some(got) => return Err(InvalidDatabaseUrl::SslMode { got: got.to_owned() }),
         };
         let mut driver_url = parsed.clone();
@@ -113,6 +118,8 @@ mod tests {
             let error = DatabaseConfig::parse(url).unwrap_err().to_string();
             assert!(error.contains("DATABASE_URL") && !error.contains("secret"), "{error}");
         }
-        assert!(!format!("{:?}", DatabaseConfig::parse("postgres://u:secret@h/d").unwrap()).contains("secret"));
+        assert!(
+            !format!("{:?}", DatabaseConfig::parse("postgres://u:secret@h/d").unwrap()).contains("secret")
+        );
     }
 }

@@ -62,7 +62,8 @@ impl Store {
     /// A transaction as `tenant`, not yet begun.
     pub(crate) async fn transaction(&self, tenant: &TenantId) -> Result<Transaction, Error> {
         let connection = self.connection().await?;
-        let name_tenant = connection.prepare_cached("select set_config('afterthought.tenant', $1, true)").await?;
+        let name_tenant =
+            connection.prepare_cached("select set_config('afterthought.tenant', $1, true)").await?;
         Ok(Transaction { connection: Some(connection), name_tenant, tenant: tenant.clone() })
     }
 }
@@ -79,7 +80,9 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     fn connection(&self) -> &Object {
-        self.connection.as_ref().expect("only `end` takes the connection, and it takes the transaction with it")
+        self.connection
+            .as_ref()
+            .expect("only `end` takes the connection, and it takes the transaction with it")
     }
 
     /// The statement, prepared once per connection.
@@ -91,17 +94,26 @@ impl Transaction {
     pub(crate) async fn begin(&self) -> Result<(), Error> {
         let tenant = self.tenant.as_str();
         let connection = self.connection();
-        try_join(connection.batch_execute("begin"), connection.execute(&self.name_tenant, &[&tenant])).await?;
+        try_join(connection.batch_execute("begin"), connection.execute(&self.name_tenant, &[&tenant]))
+            .await?;
         Ok(())
     }
 
     /// Runs a statement for its rows.
-    pub(crate) async fn query(&self, statement: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+    pub(crate) async fn query(
+        &self,
+        statement: &Statement,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
         Ok(self.connection().query(statement, values).await?)
     }
 
     /// Runs a statement for the number of rows it touched.
-    pub(crate) async fn execute(&self, statement: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
+    pub(crate) async fn execute(
+        &self,
+        statement: &Statement,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, Error> {
         Ok(self.connection().execute(statement, values).await?)
     }
 

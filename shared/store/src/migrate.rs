@@ -84,7 +84,9 @@ async fn check_server(client: &Client) -> Result<(), Error> {
     }
     let (available, installed): (Option<String>, Option<String>) = (row.try_get(2)?, row.try_get(3)?);
     match installed.or(available) {
-        None => Err(Error::Server("the server does not offer the extension `vector`: install pgvector 0.8.4 or newer".into())),
+        None => Err(Error::Server(
+            "the server does not offer the extension `vector`: install pgvector 0.8.4 or newer".into(),
+        )),
         Some(vector) if !is_at_least(&vector, OLDEST_VECTOR) => Err(Error::Server(format!(
             "pgvector is {vector}, expected 0.8.4 or newer (older ones have faulty HNSW indexes): update it, then `alter extension vector update`"
         ))),
@@ -102,7 +104,9 @@ fn is_at_least(version: &str, least: [u32; 3]) -> bool {
 fn migrations() -> Result<Vec<Migration>, Error> {
     let mut files: Vec<(&str, &str)> = MIGRATIONS
         .files()
-        .filter_map(|file| Some((file.path().file_name()?.to_str()?.strip_suffix(".sql")?, file.contents_utf8()?)))
+        .filter_map(|file| {
+            Some((file.path().file_name()?.to_str()?.strip_suffix(".sql")?, file.contents_utf8()?))
+        })
         .collect();
     files.sort_unstable();
     files
@@ -134,14 +138,11 @@ async fn see_to_slot(client: &Client, slot: Slot<'_>) -> Result<bool, Error> {
             "wal_level is {level}, expected logical: set it and restart the server (on RDS: rds.logical_replication = 1)"
         )));
     }
-    let existing = client
-        .query_opt("select database from pg_replication_slots where slot_name = $1", &[&name])
-        .await?;
+    let existing =
+        client.query_opt("select database from pg_replication_slots where slot_name = $1", &[&name]).await?;
     if let Some(row) = existing {
-        let (database, here): (Option<String>, String) = (
-            row.try_get(0)?,
-            client.query_one("select current_database()", &[]).await?.try_get(0)?,
-        );
+        let (database, here): (Option<String>, String) =
+            (row.try_get(0)?, client.query_one("select current_database()", &[]).await?.try_get(0)?);
         if database.as_deref() != Some(here.as_str()) {
             return Err(Error::Server(format!(
                 "replication slot {name:?} belongs to database {database:?}, expected {here:?}: choose another CDC_SLOT"
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_file_in_migrations_is_numbered_without_a_gap() {
-        let versions: Vec<i64> = migrations().unwrap().iter().map(|migration| i64::from(migration.version())).collect();
+        let versions: Vec<i64> = migrations().unwrap().iter().map(Migration::version).collect();
         let expected: Vec<i64> = (1..=i64::try_from(versions.len()).unwrap()).collect();
         assert_eq!(versions, expected);
         assert!(!versions.is_empty());

@@ -54,11 +54,14 @@ impl Store {
         let connection = self.connection().await?;
         let rows = match span {
             SweepSpan::All { until } => {
-                let find = connection.prepare_cached(include_str!("../queries/find_all_sessions_behind.sql")).await?;
+                let find = connection
+                    .prepare_cached(include_str!("../queries/find_all_sessions_behind.sql"))
+                    .await?;
                 connection.query(&find, &[&agents, &until]).await?
             }
             SweepSpan::Recent { since, until } => {
-                let find = connection.prepare_cached(include_str!("../queries/find_sessions_behind.sql")).await?;
+                let find =
+                    connection.prepare_cached(include_str!("../queries/find_sessions_behind.sql")).await?;
                 connection.query(&find, &[&agents, &until, &since]).await?
             }
         };

@@ -1,0 +1,74 @@
+use hot::Hot;
+use jiff::Timestamp;
+use model::{EmbedderConfig, ModelConfig};
+use queue::Publisher;
+use secrecy::ExposeSecret;
+use store::{DatabaseConfig, Role, Store};
+
+use crate::config::{Config, Secret};
+use crate::secrets;
+
+/// The clients of one process, built once.
+pub struct Services {
+    /// The configuration they were built from.
+    pub config: Config,
+    /// Where Postgres is, with secrets resolved.
+    pub database: DatabaseConfig,
+    /// Postgres, held to one tenant per transaction.
+    pub store: Store,
+    /// Postgres, positions of all tenants: what a tick fans out over. No connection is opened before it is used.
+    pub positions: Store,
+    /// DynamoDB.
+    pub hot: Hot,
+    /// SQS.
+    pub publisher: Publisher,
+    /// The AWS configuration behind the clients.
+    pub aws: aws_config::SdkConfig,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+}
+
+impl Services {
+    /// Builds the clients. Only a secret given by reference is read over the network now.
+    pub async fn connect(config: &Config) -> anyhow::Result<Self> {
+        let aws = aws_config::load_from_env().await;
+        Self::with_aws(config, aws).await
+    }
+
+    /// Builds the clients on an AWS configuration at hand.
+    pub async fn with_aws(config: &Config, aws: aws_config::SdkConfig) -> anyhow::Result<Self> {
+        let url = secrets::resolve(&config.database, &aws).await?;
+        let database = DatabaseConfig::parse(url.expose_secret())?;
+        Ok(Self {
+            store: Store::new(&database, Role::Agent, config.concurrency)?,
+            positions: Store::new(&database, Role::Reader, 1)?,
+            hot: Hot::new(aws_sdk_dynamodb::Client::new(&aws), config.hot_table.clone()),
+            publisher: Publisher::new(aws_sdk_sqs::Client::new(&aws)),
+            config: with_api_keys(config, &aws).await?,
+            database,
+            aws,
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one clock of a process; tests put their own in its place"
+            )]
+            now: Timestamp::now,
+        })
+    }
+}
+
+/// The configuration with the API keys that were given by reference.
+async fn with_api_keys(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::Result<Config> {
+    let mut config = config.clone();
+    let by_reference = |variable: &str| {
+        config.variables.get(variable).filter(|arn| !arn.is_empty()).cloned().map(Secret::Arn)
+    };
+    let (model_key, embedder_key) =
+        (by_reference("MODEL_API_KEY_SECRET_ARN"), by_reference("EMBEDDER_API_KEY_SECRET_ARN"));
+    if let (ModelConfig::OpenAi(endpoint), Some(secret)) = (&mut config.model, model_key) {
+        endpoint.api_key = Some(secrets::resolve(&secret, aws).await?);
+    }
+    if let (EmbedderConfig::OpenAi(endpoint), Some(secret)) = (&mut config.embedder, embedder_key) {
+        endpoint.api_key = Some(secrets::resolve(&secret, aws).await?);
+    }
+    Ok(config)
+}
