@@ -52,6 +52,9 @@ begin
     elsif jsonb_typeof(new.metadata) is distinct from 'object' then
         raise exception 'metadata is %, expected a JSON object', coalesce(jsonb_typeof(new.metadata), 'null')
             using errcode = 'check_violation', schema = 'afterthought', table = 'messages', column = 'metadata';
+    elsif new.version is not null then
+        raise exception 'version is given, expected none: it is assigned'
+            using errcode = 'check_violation', schema = 'afterthought', table = 'messages', column = 'version';
     end if;
     raise exception 'role is %, expected user, assistant, system or tool', coalesce(quote_literal(new.role), 'null')
         using errcode = 'check_violation', schema = 'afterthought', table = 'messages', column = 'role';
@@ -178,14 +181,14 @@ create trigger a_refuse_event before insert on afterthought.session_events for e
     when ((new.event_type = 'message'
            and (new.content is null or (new.role in ('user', 'assistant', 'system', 'tool')) is not true))
           or octet_length(new.content) > 262144
-          or jsonb_typeof(new.metadata) is distinct from 'object')
+          or jsonb_typeof(new.metadata) is distinct from 'object'
+          or new.version is not null)
     execute function afterthought.refuse_event();
 create trigger b_continue_session before insert on afterthought.session_events for each row
     when (new.tenant || e'\x1f' || new.user_id || e'\x1f' || new.session = current_setting('afterthought.open', true))
     execute function afterthought.continue_session();
 create trigger c_open_session before insert on afterthought.session_events for each row
-    when ((new.tenant || e'\x1f' || new.user_id || e'\x1f' || new.session
-           = current_setting('afterthought.open', true)) is not true)
+    when (new.version is null)
     execute function afterthought.open_session();
 create trigger d_skip_repeat before insert on afterthought.session_events for each row
     when (new.idempotency_key is not null)
