@@ -1,1 +1,40 @@
-//! hot.
+//! DynamoDB: everything ephemeral, as items of one table, each with a time to live.
+//!
+//! Hot state may vanish at any moment; whatever is in it can be rebuilt from Postgres or done without. Every write here
+//! may be repeated: it comes to the same.
+
+mod context;
+mod error;
+mod key;
+mod lease;
+mod lifetime;
+
+use aws_sdk_dynamodb::Client;
+
+pub use context::{ActiveMemory, Read, RecentMessage, SessionContext};
+pub use error::{Disposition, Error, Put};
+pub use lease::Lease;
+pub use lifetime::Lifetimes;
+
+/// The hot state: one table with string keys `pk` and `sk` and the time-to-live attribute `expires_at`, in seconds
+/// since 1970.
+///
+/// DynamoDB deletes late, so whatever is read is checked against its expiry.
+#[derive(Debug, Clone)]
+pub struct Hot {
+    client: Client,
+    table: String,
+    lifetimes: Lifetimes,
+}
+
+impl Hot {
+    /// Hot state in `table`, with the usual lifetimes.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table, lifetimes: Lifetimes::default() }
+    }
+
+    /// How long items live.
+    pub const fn lifetimes(&self) -> Lifetimes {
+        self.lifetimes
+    }
+}

@@ -1,0 +1,83 @@
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{SessionId, TenantId, UserId};
+
+/// Where an item lives. Every key of the table is made here.
+///
+/// A name is escaped before it becomes part of a key, so that `#` only ever separates and two different names never
+/// make one key. Names are the only words of an application that a key holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pk: String,
+    sk: String,
+}
+
+impl Key {
+    /// The lease of one agent on one session.
+    pub(crate) fn lease(agent: &str, session: SessionId) -> Self {
+        Self { pk: format!("lease#{session}"), sk: escaped(agent) }
+    }
+
+    /// The context of one session.
+    pub(crate) fn context(tenant: &TenantId, user: &UserId, session_name: &str) -> Self {
+        Self { pk: user_partition(tenant, user), sk: format!("context#{}", escaped(session_name)) }
+    }
+
+    /// Which of a user's sessions was active last.
+    pub(crate) fn latest_session(tenant: &TenantId, user: &UserId) -> Self {
+        Self { pk: user_partition(tenant, user), sk: "latest-session".to_owned() }
+    }
+
+    /// The key as the SDK takes it.
+    pub(crate) fn attributes(self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(self.pk)),
+            ("sk".to_owned(), AttributeValue::S(self.sk)),
+        ])
+    }
+}
+
+fn user_partition(tenant: &TenantId, user: &UserId) -> String {
+    format!("user#{}#{}", escaped(tenant.as_str()), escaped(user.as_str()))
+}
+
+fn escaped(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '#' | '%' => {
+                let _always_ok = write!(escaped, "%{:02X}", u32::from(c));
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn context(tenant: &str, user: &str, session: &str) -> Key {
+        Key::context(&TenantId::new(tenant).unwrap(), &UserId::new(user).unwrap(), session)
+    }
+
+    #[test]
+    fn a_separator_in_a_name_separates_nothing() {
+        assert_eq!(context("a#b", "c", "d%23").pk, "user#a%23b#c");
+        assert_ne!(context("a#b", "c", "d"), context("a", "b#c", "d"));
+        assert_ne!(context("a", "b", "c#"), context("a", "b", "c%23"));
+    }
+
+    proptest! {
+        #[test]
+        fn different_names_make_different_keys(one in "[a#%2358]{1,6}", two in "[a#%2358]{1,6}", three in "[a#%2358]{1,6}", four in "[a#%2358]{1,6}") {
+            prop_assert_eq!(context(&one, &two, &three) == context(&one, &three, &two), two == three);
+            prop_assert_eq!(context(&one, &two, "s") == context(&three, &four, "s"), one == three && two == four);
+        }
+    }
+}
