@@ -84,9 +84,10 @@ async fn start_once(
         user: None,
         stop_signal: StopSignal::Term,
         restart: false,
+        reload: false,
     };
     let running = Running { endpoint: format!("http://127.0.0.1:{port}") };
-    let mut guarded = post.run(&server)?;
+    let mut guarded = post.run(&[server], log)?;
     let health = format!("{}/_ministack/health", running.endpoint);
     if let Err(error) = guarded.ready(START_LIMIT, || answers(&health)).await {
         guarded.stop().await?;

@@ -1,7 +1,7 @@
-"""Runs one server for as long as somebody holds its lock file, then ends it and everything it started.
+"""Runs servers for as long as somebody holds their lock file, then ends them and everything they started.
 
-The specification arrives as JSON on standard input. Users of the server hold a shared lock on `lock`; this
-process ends the server once it has been able to take that lock exclusively for `grace` seconds on end. It holds
+The specification arrives as JSON on standard input. Users of the servers hold a shared lock on `lock`; this
+process ends the servers once it has been able to take that lock exclusively for `grace` seconds on end. It holds
 `alive` exclusively for as long as it lives, so whoever can take that one knows that nothing runs.
 """
 
@@ -16,7 +16,7 @@ import time
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10
-LONGEST_BACK_OFF_SECONDS = 5
+FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 0.1, 5
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -42,9 +42,12 @@ def parents():
     return found
 
 
-def descendants():
-    """Every process that descends from this one; orphans are adopted by it, so none is missed."""
-    table, found, rest = parents(), set(), [os.getpid()]
+def descendants(*roots):
+    """Every process that descends from the given ones, without them.
+
+    This process adopts the orphans among its own, so none of those is missed.
+    """
+    table, found, rest = parents(), set(), list(roots)
     while rest:
         parent = rest.pop()
         for pid, its_parent in table.items():
@@ -74,15 +77,72 @@ def kill(pid, number):
         pass
 
 
-class Guard:
+class Server:
+    """One server, and when to start it."""
+
     def __init__(self, spec):
         self.spec = spec
+        self.pid = None
+        self.started_at = self.start_at = 0.0
+        self.back_off = FIRST_BACK_OFF_SECONDS
+        self.program = None
+
+    def start(self):
+        def die_with_the_guard():
+            if LIBC:
+                LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+        user = self.spec["user"]
+        account = {"user": user["uid"], "group": user["gid"], "extra_groups": []} if user else {}
+        self.program = self.program_state()
+        with open(self.spec["log"], "ab") as log:
+            self.pid = subprocess.Popen(
+                self.spec["argv"],
+                cwd=self.spec["directory"],
+                env={**os.environ, **self.spec["environment"]},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_the_guard,
+                **account,
+            ).pid
+        self.started_at = time.monotonic()
+
+    def ended(self):
+        """Notes that it has ended, and puts off its next start: twice as long each time it ends soon."""
+        lived = time.monotonic() - self.started_at
+        self.pid = None
+        self.back_off = FIRST_BACK_OFF_SECONDS if lived > 10 else min(self.back_off * 2, LONGEST_BACK_OFF_SECONDS)
+        self.start_at = time.monotonic() + self.back_off
+
+    def program_state(self):
+        try:
+            status = os.stat(self.spec["argv"][0])
+            return status.st_mtime_ns, status.st_size
+        except OSError:
+            return None
+
+    def program_changed(self):
+        """Whether the program was built anew since it was started, and is no longer being written."""
+        if not self.spec["reload"]:
+            return False
+        now = self.program_state()
+        return now not in (None, self.program) and time.time() - now[0] / 1e9 > 1
+
+    def signal(self):
+        kill(self.pid, getattr(signal, "SIG" + self.spec["stop_signal"]))
+
+
+class Guard:
+    def __init__(self, spec):
         self.alive = open(spec["alive"], "a")
         fcntl.flock(self.alive, fcntl.LOCK_EX)
         self.lock = open(spec["lock"], "a")
+        self.grace = spec["grace"]
+        self.forget = spec["forget"]
+        self.servers = [Server(server) for server in spec["servers"]]
         self.free_since = None
         self.asked_to_stop = False
-        self.log = open(spec["log"], "ab")
 
     def unused(self):
         """Whether nobody has held the lock for the grace period; it is then kept, so nobody can join any more."""
@@ -94,63 +154,56 @@ class Guard:
         now = time.monotonic()
         if self.free_since is None:
             self.free_since = now
-        if now - self.free_since >= self.spec["grace"]:
+        if now - self.free_since >= self.grace:
             return True
         fcntl.flock(self.lock, fcntl.LOCK_UN)
         return False
 
-    def start(self):
-        def die_with_the_guard():
-            if LIBC:
-                LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    def running(self):
+        return [server for server in self.servers if server.pid is not None]
 
-        user = self.spec.get("user")
-        account = {"user": user["uid"], "group": user["gid"], "extra_groups": []} if user else {}
-        return subprocess.Popen(
-            self.spec["argv"],
-            cwd=self.spec["directory"],
-            env={**os.environ, **self.spec["environment"]},
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
-            preexec_fn=die_with_the_guard,
-            **account,
-        ).pid
+    def note_ended(self):
+        """Notes the servers that have ended and kills what they left; false when one ended that must not."""
+        ended = reap()
+        dead = [server for server in self.running() if server.pid in ended]
+        for server in dead:
+            server.ended()
+        if dead:
+            live = {server.pid for server in self.running()}
+            for orphan in descendants(os.getpid()) - live - descendants(*live):
+                kill(orphan, signal.SIGKILL)
+        return all(server.spec["restart"] for server in dead)
 
-    def stop(self, server):
-        """Asks the server to stop, then kills whatever is left of it and of what it started."""
-        started = descendants()
-        if server is not None:
-            kill(server, getattr(signal, "SIG" + self.spec["stop_signal"]))
-            deadline = time.monotonic() + STOP_SECONDS
-            while server not in reap() and time.monotonic() < deadline:
-                time.sleep(0.02)
-        started |= descendants()
+    def stop(self):
+        """Asks the servers to stop, then kills whatever is left of them and of what they started."""
+        started = descendants(os.getpid())
+        for server in self.running():
+            server.signal()
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.running() and time.monotonic() < deadline:
+            time.sleep(0.02)
+            for pid in reap():
+                for server in self.running():
+                    if server.pid == pid:
+                        server.pid = None
+        started |= descendants(os.getpid())
         while started:
             for pid in started:
                 kill(pid, signal.SIGKILL)
             time.sleep(0.02)
             reap()
-            started = descendants()
+            started = descendants(os.getpid())
 
     def run(self):
-        back_off, server, started_at, start_at = 0.1, None, 0.0, 0.0
-        while not self.asked_to_stop and not self.unused():
-            ended = reap()
-            if server is not None and server in ended:
-                server = None
-                self.stop(None)
-                if not self.spec["restart"]:
-                    break
-                lived = time.monotonic() - started_at
-                back_off = 0.1 if lived > 10 else min(back_off * 2, LONGEST_BACK_OFF_SECONDS)
-                start_at = time.monotonic() + back_off
-            if server is None and time.monotonic() >= start_at:
-                server = self.start()
-                started_at = time.monotonic()
+        while not self.asked_to_stop and not self.unused() and self.note_ended():
+            for server in self.servers:
+                if server.pid is None and time.monotonic() >= server.start_at:
+                    server.start()
+                elif server.pid is not None and server.program_changed():
+                    server.signal()
             time.sleep(POLL_SECONDS)
-        self.stop(server)
-        for path in self.spec["forget"]:
+        self.stop()
+        for path in self.forget:
             try:
                 os.remove(path)
             except FileNotFoundError:

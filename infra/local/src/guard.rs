@@ -55,8 +55,11 @@ pub struct Server {
     pub user: Option<Account>,
     /// How to ask it to stop; it is killed when it has not stopped after ten seconds.
     pub stop_signal: StopSignal,
-    /// Whether to start it again, with back-off, when it ends by itself.
+    /// Whether to start it again, with back-off, when it ends by itself. When one that is not to be started again
+    /// ends, its guard ends everything it runs.
     pub restart: bool,
+    /// Whether to start it again when its program was built anew.
+    pub reload: bool,
 }
 
 /// The right to use a server. The server ends when the last lease is gone, however its holder ended.
@@ -109,12 +112,12 @@ impl Post {
         Ok(alive.try_lock().is_err())
     }
 
-    /// Starts a guard with its server. The caller holds a lease, or the server ends after the grace period.
-    pub fn run(&self, server: &Server) -> Result<Guarded> {
+    /// Starts a guard with its servers; what the guard itself has to say goes to `log`. The caller holds a lease, or
+    /// the servers end after the grace period.
+    pub fn run(&self, servers: &[Server], log: &Path) -> Result<Guarded> {
         #[derive(Serialize)]
         struct Specification<'a> {
-            #[serde(flatten)]
-            server: &'a Server,
+            servers: &'a [Server],
             lock: PathBuf,
             alive: PathBuf,
             forget: Vec<PathBuf>,
@@ -122,17 +125,17 @@ impl Post {
         }
         let script = self.file("guard.py");
         fs::write(&script, GUARD)?;
-        let log = File::options().create(true).append(true).open(&server.log)?;
+        let output = File::options().create(true).append(true).open(log)?;
         let mut process = Command::new("python3")
             .arg("-I")
             .arg(&script)
             .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .spawn()
             .context("python3 cannot be run")?;
         let specification = Specification {
-            server,
+            servers,
             lock: self.file("lock"),
             alive: self.file("alive"),
             forget: vec![self.address_file()],
@@ -140,7 +143,7 @@ impl Post {
         };
         let mut input = process.stdin.take().context("the guard has no standard input")?;
         input.write_all(&serde_json::to_vec(&specification)?)?;
-        Ok(Guarded { process, log: server.log.clone() })
+        Ok(Guarded { process, log: log.to_owned() })
     }
 
     /// Joins whoever uses the server already, or starts it: `start` runs it with [`Post::run`], waits until it
@@ -216,7 +219,7 @@ impl Guarded {
         Ok(self.process.try_wait()?.is_some())
     }
 
-    /// The file the server writes its output to.
+    /// The file that says why it ended.
     pub fn log(&self) -> &Path {
         &self.log
     }

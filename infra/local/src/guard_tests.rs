@@ -11,6 +11,7 @@ fn server(folder: &Path, restart: bool) -> Server {
         user: None,
         stop_signal: StopSignal::Term,
         restart,
+        reload: false,
     }
 }
 
@@ -36,7 +37,7 @@ async fn a_server_and_all_it_started_ends_with_its_last_lease() {
     let post = Post::new(folder.path(), "server", Duration::ZERO).unwrap();
     let first = post.lease().unwrap();
     let second = post.lease().unwrap();
-    let mut guarded = post.run(&server(folder.path(), false)).unwrap();
+    let mut guarded = post.run(&[server(folder.path(), false)], &folder.path().join("server.log")).unwrap();
     guarded.ready(LIMIT, async || has_pids(folder.path(), 2)).await.unwrap();
     drop(first);
     assert!(post.is_running().unwrap());
@@ -53,7 +54,7 @@ async fn a_killed_user_leaves_no_server_behind() {
     // Another process holds the lease; flock(1) is part of every Linux.
     let mut user = Command::new("flock").arg("-s").arg(&lock).args(["sleep", "600"]).spawn().unwrap();
     let lease = post.lease().unwrap();
-    let mut guarded = post.run(&server(folder.path(), false)).unwrap();
+    let mut guarded = post.run(&[server(folder.path(), false)], &folder.path().join("server.log")).unwrap();
     guarded.ready(LIMIT, async || has_pids(folder.path(), 2)).await.unwrap();
     drop(lease);
     assert!(post.is_running().unwrap());
@@ -73,7 +74,7 @@ async fn a_server_that_dies_is_started_again_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let post = Post::new(folder.path(), "server", Duration::ZERO).unwrap();
     let _lease = post.lease().unwrap();
-    let mut guarded = post.run(&server(folder.path(), true)).unwrap();
+    let mut guarded = post.run(&[server(folder.path(), true)], &folder.path().join("server.log")).unwrap();
     guarded.ready(LIMIT, async || has_pids(folder.path(), 2)).await.unwrap();
     for pid in pids(folder.path()) {
         Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
@@ -92,7 +93,7 @@ async fn a_server_that_ends_at_once_is_reported_with_its_log() {
         argv: ["sh", "-c", "echo the port is taken; exit 1"].map(str::to_owned).into(),
         ..server(folder.path(), false)
     };
-    let mut guarded = post.run(&failing).unwrap();
+    let mut guarded = post.run(&[failing], &folder.path().join("server.log")).unwrap();
     let error = guarded.ready(LIMIT, async || false).await.unwrap_err().to_string();
     assert!(error.contains("the port is taken"), "{error}");
 }
@@ -102,7 +103,7 @@ async fn several_users_share_one_server() {
     let folder = tempfile::tempdir().unwrap();
     let post = Post::new(folder.path(), "server", Duration::ZERO).unwrap();
     let start = async || {
-        let mut guarded = post.run(&server(folder.path(), false))?;
+        let mut guarded = post.run(&[server(folder.path(), false)], &folder.path().join("server.log"))?;
         guarded.ready(LIMIT, async || has_pids(folder.path(), 2)).await?;
         Ok(pids(folder.path()))
     };
@@ -113,4 +114,20 @@ async fn several_users_share_one_server() {
     post.ended().await.unwrap();
     let (_three, third) = post.join(async || Ok(vec![1])).await.unwrap();
     assert_eq!(third, vec![1], "a server that has ended is forgotten");
+}
+
+#[tokio::test]
+async fn a_server_built_anew_is_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let post = Post::new(folder.path(), "server", Duration::ZERO).unwrap();
+    let _lease = post.lease().unwrap();
+    let program = folder.path().join("program");
+    fs::write(&program, "#!/bin/sh\necho $$ >> pids\nexec sleep 600\n").unwrap();
+    Command::new("chmod").arg("+x").arg(&program).status().unwrap();
+    let server =
+        Server { argv: vec![program.display().to_string()], reload: true, ..server(folder.path(), true) };
+    let mut guarded = post.run(&[server], &folder.path().join("server.log")).unwrap();
+    guarded.ready(LIMIT, async || has_pids(folder.path(), 1)).await.unwrap();
+    Command::new("touch").args(["-d", "1 hour ago"]).arg(&program).status().unwrap();
+    guarded.ready(LIMIT, async || has_pids(folder.path(), 2)).await.unwrap();
 }

@@ -204,7 +204,7 @@ async fn start_once(
     let limit = if *programs == Programs::Container { IMAGE_START_LIMIT } else { START_LIMIT };
     let running =
         Running { url: format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres"), socket };
-    let mut guarded = post.run(&server)?;
+    let mut guarded = post.run(&[server], log)?;
     let url = running.url.clone();
     if let Err(error) = guarded.ready(limit, || answers(&url)).await {
         guarded.stop().await?;
@@ -332,6 +332,7 @@ fn native(
         user: account,
         stop_signal: StopSignal::Int,
         restart: false,
+        reload: false,
     }
 }
 
@@ -376,6 +377,7 @@ fn container(data: &Path, log: &Path, port: u16, password: &str) -> Server {
         user: None,
         stop_signal: StopSignal::Int,
         restart: false,
+        reload: false,
     }
 }
 

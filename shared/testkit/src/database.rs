@@ -2,6 +2,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use store::DatabaseConfig;
+use store::migrate::{self, Slot};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 use url::Url;
@@ -120,17 +122,17 @@ async fn template(server: &'static str) -> Result<&'static str> {
                 let building = format!("{name}_building");
                 admin.batch_execute(&format!("drop database if exists {building} with (force)")).await?;
                 admin.batch_execute(&format!("create database {building}")).await?;
-                migrate(&with_database(server, &building)?, &migrations).await?;
+                let config = DatabaseConfig::parse(&with_database(server, &building)?)?;
+                migrate::run(&config, Slot::Untouched).await?;
+                // The migrations' connection may take a moment to be gone.
+                admin
+                    .execute(
+                        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1",
+                        &[&building],
+                    )
+                    .await?;
                 // Renamed only when it is complete: whoever finds the name finds a migrated database.
-                for _ in 0..50 {
-                    let renamed =
-                        admin.batch_execute(&format!("alter database {building} rename to {name}")).await;
-                    if renamed.is_ok() {
-                        break;
-                    }
-                    // The migrations' connection takes a moment to be gone.
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                }
+                admin.batch_execute(&format!("alter database {building} rename to {name}")).await?;
             }
             anyhow::Ok(name)
         })
@@ -147,14 +149,6 @@ fn migrations() -> Result<Vec<String>> {
     files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
     files.sort();
     Ok(files.iter().map(fs::read_to_string).collect::<Result<_, _>>()?)
-}
-
-async fn migrate(url: &str, migrations: &[String]) -> Result<()> {
-    let client = connect(url).await?;
-    for migration in migrations {
-        client.batch_execute(migration).await.context("a migration failed")?;
-    }
-    Ok(())
 }
 
 /// The same server, another database.
