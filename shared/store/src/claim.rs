@@ -76,9 +76,14 @@ impl Store {
             events: Vec::with_capacity(window.len()),
         };
         for event in &window {
-            if event.try_get::<_, Option<i64>>("version")?.is_some() {
-                read.events.push(row::event(event)?);
+            if event.try_get::<_, Option<i64>>("version")?.is_none() {
+                continue;
             }
+            let event = row::event(event)?;
+            if event.version != read.through() + 1 {
+                return Err(Error::Gap { session, after: read.through(), found: event.version });
+            }
+            read.events.push(event);
         }
         let known = known.iter().map(row::memory).collect::<Result<_, _>>()?;
         Ok(Some(Claimed { window: read, known }))

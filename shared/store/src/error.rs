@@ -41,6 +41,16 @@ pub enum Error {
         /// What it holds.
         got: String,
     },
+    /// A version is missing from a session's log, which the schema rules out. Nothing is thought about past it.
+    #[error("session {session} holds version {found} right after {after}")]
+    Gap {
+        /// The session.
+        session: domain::SessionId,
+        /// The last version before the gap.
+        after: i64,
+        /// The first one behind it.
+        found: i64,
+    },
     /// A migration could not be applied.
     #[error("migration: {0}")]
     Migration(#[source] Box<refinery::Error>),

@@ -52,6 +52,11 @@ pub async fn run(config: &DatabaseConfig, slot: Slot<'_>) -> Result<Migrated, Er
     Ok(Migrated { applied, slot_created })
 }
 
+/// The number of the newest migration this code knows: what a database is at after [`run`].
+pub fn newest() -> Result<i64, Error> {
+    Ok(migrations()?.last().map_or(0, |migration| i64::from(migration.version())))
+}
+
 async fn connect(config: &DatabaseConfig) -> Result<Client, Error> {
     let driver = config.driver()?;
     // The connection ends with its client.

@@ -1,0 +1,57 @@
+-- The events of a user that a question may be about, with what it takes to score them.
+-- $1 tenant, $2 user, $3 the question's words, $4 its embedding, $5 the embedder, $6 how many to pick by each measure.
+--
+-- Exact: every indexed row of the user is looked at, found by tenant and user, never by an index of vectors, which
+-- would be filtered afterwards and come back with too few. So at least $6 events come back when the user has them.
+-- The events just before and after a picked one come too: what they say is part of its score.
+with words as materialized (
+    -- Each lexeme of the question, and as a query of its own. Quoted, it can be nothing but one lexeme.
+    select lexeme, ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query
+    from unnest(tsvector_to_array(to_tsvector('english', $3))) as lexeme
+),
+own as materialized (
+    select i.session_id, i.version, i.terms, length(i.terms) as length,
+           case when i.embedding_model = $5 then -(i.embedding <#> $4) end as similarity
+    from afterthought.event_index i
+    where i.tenant = $1 and i.user_id = $2
+),
+totals as materialized (
+    select count(*) as rows, coalesce(avg(length), 0)::float8 as average_length from own
+),
+hits as materialized (
+    select o.session_id, o.version, w.lexeme from own o join words w on o.terms @@ w.query
+),
+rarity as materialized (
+    select w.lexeme, count(h.lexeme) as rows_with,
+           ln(1 + (t.rows - count(h.lexeme) + 0.5) / (count(h.lexeme) + 0.5)) as weight
+    from words w cross join totals t left join hits h using (lexeme)
+    group by w.lexeme, t.rows
+),
+picked as (
+    (select session_id, version from own order by similarity desc nulls last, session_id, version desc limit $6)
+    union
+    (
+        select h.session_id, h.version from hits h join rarity r using (lexeme)
+        group by h.session_id, h.version
+        order by sum(r.weight) desc, h.session_id, h.version desc
+        limit $6
+    )
+),
+around as (
+    select distinct p.session_id, p.version + step as version
+    from picked p cross join (values (-1), (0), (1)) as steps (step)
+)
+select o.session_id, s.session, o.version, e.role, e.speaker, e.content, e.occurred_at, o.similarity, o.length,
+       array(
+           select coalesce(cardinality(term.positions), 0)
+           from words w
+           left join unnest(o.terms) as term (lexeme, positions, weights) using (lexeme)
+           order by w.lexeme
+       ) as frequencies,
+       array(select rows_with from rarity order by lexeme) as rows_with,
+       t.rows, t.average_length
+from around
+join own o using (session_id, version)
+join afterthought.session_events e using (session_id, version)
+join afterthought.sessions s on s.id = o.session_id
+cross join totals t

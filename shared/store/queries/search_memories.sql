@@ -1,0 +1,61 @@
+-- The current memories that a user's question may be about, with what it takes to score them and their evidence.
+-- $1 tenant, $2 user, $3 the question's words, $4 its embedding, $5 the embedder, $6 how many to pick by each measure.
+--
+-- Exact, like search_events: every current memory of the user and of the whole tenant is looked at, so at least $6 come
+-- back when there are as many. A memory that is not embedded yet is found by its words.
+with words as materialized (
+    select lexeme, ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query
+    from unnest(tsvector_to_array(to_tsvector('english', $3))) as lexeme
+),
+own as materialized (
+    select m.id, m.terms, length(m.terms) as length, m.confidence, m.valid_from,
+           case when m.embedding_model = $5 then -(m.embedding <#> $4) end as similarity
+    from (
+        select * from afterthought.memories where tenant = $1 and user_id = $2 and valid_to is null and status = 'active'
+        union all
+        select * from afterthought.memories where tenant = $1 and user_id is null and valid_to is null and status = 'active'
+    ) m
+    where m.expires_at is null or m.expires_at > now()
+),
+totals as materialized (
+    select count(*) as rows, coalesce(avg(length), 0)::float8 as average_length from own
+),
+hits as materialized (
+    select o.id, w.lexeme from own o join words w on o.terms @@ w.query
+),
+rarity as materialized (
+    select w.lexeme, count(h.lexeme) as rows_with,
+           ln(1 + (t.rows - count(h.lexeme) + 0.5) / (count(h.lexeme) + 0.5)) as weight
+    from words w cross join totals t left join hits h using (lexeme)
+    group by w.lexeme, t.rows
+),
+picked as (
+    (select id from own order by similarity desc nulls last, confidence desc, valid_from desc, id limit $6)
+    union
+    (
+        select h.id from hits h join rarity r using (lexeme)
+        group by h.id
+        order by sum(r.weight) desc, h.id
+        limit $6
+    )
+)
+select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from, o.similarity, o.length,
+       array(
+           select coalesce(cardinality(term.positions), 0)
+           from words w
+           left join unnest(o.terms) as term (lexeme, positions, weights) using (lexeme)
+           order by w.lexeme
+       ) as frequencies,
+       array(select rows_with from rarity order by lexeme) as rows_with,
+       t.rows, t.average_length, found.sessions, found.versions
+from picked
+join own o using (id)
+join afterthought.memories m using (id)
+cross join totals t
+cross join lateral (
+    select array_agg(s.session order by s.session, v.version) as sessions,
+           array_agg(v.version order by s.session, v.version) as versions
+    from afterthought.memory_evidence v
+    join afterthought.sessions s on s.id = v.session_id
+    where v.memory_id = o.id
+) found
