@@ -17,7 +17,7 @@ use queue::SqsEvent;
 pub use agent::{Agent, AgentSpec, Context, ThinkError, Thoughts};
 pub use config::{Config, InvalidConfig};
 pub use process::{Invocation, handle};
-pub use services::Services;
+pub use services::{Services, database};
 pub use store::ContextQuery;
 pub use telemetry::{Telemetry, init_telemetry};
 

@@ -37,8 +37,7 @@ impl Services {
 
     /// Builds the clients on an AWS configuration at hand.
     pub async fn with_aws(config: &Config, aws: aws_config::SdkConfig) -> anyhow::Result<Self> {
-        let url = secrets::resolve(&config.database, &aws).await?;
-        let database = DatabaseConfig::parse(url.expose_secret())?;
+        let database = database(config, &aws).await?;
         Ok(Self {
             store: Store::new(&database, Role::Agent, config.concurrency)?,
             positions: Store::new(&database, Role::Reader, 1)?,
@@ -54,6 +53,12 @@ impl Services {
             now: Timestamp::now,
         })
     }
+}
+
+/// Where Postgres is, with the secret resolved: for functions that need nothing else.
+pub async fn database(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::Result<DatabaseConfig> {
+    let url = secrets::resolve(&config.database, aws).await?;
+    Ok(DatabaseConfig::parse(url.expose_secret())?)
 }
 
 /// The configuration with the API keys that were given by reference.
