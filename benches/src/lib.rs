@@ -1,1 +1,1 @@
-//! benches.
+//! Benchmarks; each is a program of its own in `benches/`.

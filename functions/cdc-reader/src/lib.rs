@@ -1,1 +1,30 @@
-//! cdc-reader.
+//! Follows the replication slot and wakes the agents.
+//!
+//! Trigger: a schedule (Lambda), or none (a process). Reads: the publication `afterthought` through a logical slot,
+//! never content. Emits: one wake-up per session and flush to every agent's queue. A position is confirmed to Postgres
+//! only after SQS has accepted a wake-up for everything before it, so changes are published at least once.
+
+mod catalog;
+mod coalescer;
+mod config;
+mod error;
+mod hosting;
+pub mod pgoutput;
+mod progress;
+mod reader;
+mod sink;
+mod source;
+mod stand_by;
+mod sweep;
+mod tls_tunnel;
+
+pub use catalog::MissingColumn;
+pub use coalescer::Wakes;
+pub use config::{InvalidSetting, ReaderConfig};
+pub use error::{Error, Verdict};
+pub use hosting::run;
+pub use reader::{Ended, FlushPolicy, Reader, Run};
+pub use sink::{Queues, Sink};
+pub use source::Source;
+pub use stand_by::{Lifetime, WhenBusy};
+pub use sweep::{Sweep, SweepPolicy};

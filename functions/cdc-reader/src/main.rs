@@ -1,2 +1,6 @@
-//! cdc-reader. fn main
-fn main() {}
+//! cdc-reader: follows the replication slot and wakes the agents.
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    cdc_reader::run().await
+}

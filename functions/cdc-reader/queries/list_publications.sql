@@ -1,0 +1,2 @@
+-- The publications of this database.
+select pubname from pg_publication

@@ -1,0 +1,74 @@
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use domain::Envelope;
+use futures::future::join_all;
+use jiff::Timestamp;
+use queue::{Publisher, Routes};
+
+use crate::Wakes;
+
+/// The one agent that is woken by new memories.
+const INDEXER: &str = "indexer";
+
+/// Where wake-ups go.
+pub trait Sink: Send + Sync + 'static {
+    /// Hands all of them over. Answers only once every one has been accepted, however long that takes; whoever cannot
+    /// wait drops the future, and some of them may have been accepted then.
+    fn accept(&self, wakes: Wakes) -> impl Future<Output = ()> + Send;
+}
+
+/// The queues of the agents.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    publisher: Publisher,
+    routes: Routes,
+    now: fn() -> Timestamp,
+}
+
+impl Queues {
+    /// Wakes every agent that is routed.
+    pub fn new(publisher: Publisher, routes: Routes, now: fn() -> Timestamp) -> Self {
+        Self { publisher, routes, now }
+    }
+
+    /// Publishes to one queue until all of it has been accepted.
+    async fn publish(&self, queue_url: &str, mut envelopes: Vec<Envelope>) {
+        let mut pauses = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(30))
+            .without_max_times()
+            .build();
+        while let Err(error) = self.publisher.publish(queue_url, &envelopes).await {
+            tracing::warn!(%error, "wake-ups were not accepted, trying again");
+            metrics::counter!("cdc.publish_failures").increment(1);
+            envelopes = error.envelopes;
+            if let Some(pause) = pauses.next() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+impl Sink for Queues {
+    async fn accept(&self, wakes: Wakes) {
+        let now = (self.now)();
+        let sessions = wakes.session_envelopes(now);
+        let memories = wakes.memory_envelopes(now);
+        let queues: Vec<_> = self
+            .routes
+            .iter()
+            .map(|(agent, queue_url)| {
+                let mut envelopes = sessions.clone();
+                if agent == INDEXER {
+                    envelopes.extend_from_slice(&memories);
+                }
+                metrics::counter!("cdc.wake_ups")
+                    .increment(u64::try_from(envelopes.len()).unwrap_or(u64::MAX));
+                self.publish(queue_url, envelopes)
+            })
+            .collect();
+        join_all(queues).await;
+    }
+}
