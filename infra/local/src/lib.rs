@@ -8,6 +8,7 @@ pub mod cache;
 pub mod emulator;
 mod environment;
 pub mod guard;
+pub mod import;
 pub mod postgres;
 pub mod stack;
 pub mod template;
