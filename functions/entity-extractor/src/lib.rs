@@ -1,1 +1,68 @@
-//! entity-extractor.
+//! Remembers what a conversation names: people, places, organisations, projects, dates and other things.
+//!
+//! - **Woken by** a wake-up per session with new events, within seconds.
+//! - **Reads** the window: the messages since the agent's cursor.
+//! - **Writes** memories of type `entity`, scope `user`: one per name and one per dated fact, merged with what is known.
+//! - **Emits** nothing of its own; the inserted memories wake the indexer.
+
+mod ask;
+mod dates;
+mod lexicon;
+mod names;
+mod think;
+mod tokens;
+
+use domain::Window;
+use model::{Error, Model, OpenAi, Schema, Usage};
+use runtime::{Agent, AgentSpec, Context, ThinkError, Thoughts};
+
+pub use dates::{DateMention, Granularity, Period, dates};
+pub use names::{Kind, Mention, names};
+
+/// The agent.
+#[derive(Debug)]
+pub struct EntityExtractor {
+    spec: AgentSpec,
+    thinker: Thinker,
+}
+
+#[derive(Debug)]
+enum Thinker {
+    BuiltIn,
+    OpenAi(Box<(OpenAi, Schema)>),
+}
+
+impl EntityExtractor {
+    /// The agent's name.
+    pub const NAME: &'static str = "entity-extractor";
+
+    /// An agent that thinks with this model.
+    pub fn new(model: Model) -> Result<Self, Error> {
+        let thinker = match model {
+            Model::BuiltIn => Thinker::BuiltIn,
+            Model::OpenAi(model) => Thinker::OpenAi(Box::new((model, ask::schema()?))),
+        };
+        let spec = AgentSpec { name: Self::NAME, debounce: None, window_limit: 200, context: &[] };
+        Ok(Self { spec, thinker })
+    }
+}
+
+impl Agent for EntityExtractor {
+    fn spec(&self) -> &AgentSpec {
+        &self.spec
+    }
+
+    async fn think(&self, window: &Window, _context: &Context) -> Result<Thoughts, ThinkError> {
+        let (thoughts, usage) = match &self.thinker {
+            Thinker::BuiltIn => {
+                let usage = Usage { model: format!("built-in/{}", ask::RULES), ..Usage::default() };
+                (window.events.iter().flat_map(think::think).collect(), usage)
+            }
+            Thinker::OpenAi(provider) => {
+                let (model, schema) = &**provider;
+                ask::ask(model, schema, window).await?
+            }
+        };
+        Ok(Thoughts { thoughts, usage, ..Thoughts::default() })
+    }
+}

@@ -3,6 +3,7 @@
 //! Every function takes any text, takes time linear in it, and never panics.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use rust_stemmers::{Algorithm, Stemmer};
@@ -59,7 +60,12 @@ pub fn content_stems(text: &str) -> impl Iterator<Item = String> {
 
 /// The sentences of a text, in order, trimmed and never empty. A line break ends a sentence.
 pub fn sentences(text: &str) -> Vec<&str> {
-    let mut sentences = Vec::new();
+    sentence_spans(text).into_iter().filter_map(|span| text.get(span)).collect()
+}
+
+/// Where the sentences of a text stand, in bytes.
+pub fn sentence_spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
     let mut start = 0;
     let mut rest = text.char_indices().peekable();
     while let Some((at, c)) = rest.next() {
@@ -79,13 +85,19 @@ pub fn sentences(text: &str) -> Vec<&str> {
             _ => false,
         };
         if ends {
-            sentences.push(text.get(start..end).unwrap_or_default().trim());
+            spans.extend(trimmed(text, start..end));
             start = end;
         }
     }
-    sentences.push(text.get(start..).unwrap_or_default().trim());
-    sentences.retain(|sentence| !sentence.is_empty());
-    sentences
+    spans.extend(trimmed(text, start..text.len()));
+    spans
+}
+
+fn trimmed(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    let sentence = text.get(span.clone())?;
+    let start = span.start + (sentence.len() - sentence.trim_start().len());
+    let length = sentence.trim().len();
+    (length > 0).then_some(start..start + length)
 }
 
 /// Whether a full stop belongs to an abbreviation or an initial before it: "Dr", "J", "e.g", "p.m" before a small
