@@ -314,7 +314,8 @@ pub(super) fn kind(tokens: &[Token<'_>], roles: &[Role], run: Range<usize>) -> (
     if words.len() > 1 && PLACE_ENDINGS.contains(&last.lower.as_str()) {
         return (Kind::Place, 0.8);
     }
-    if words.len() > 1 && ORGANISATION_ENDINGS.contains(&last.lower.as_str()) {
+    let is_body_of = word(run.start + 1) == "of" && ORGANISATION_ENDINGS.contains(&first.lower.as_str());
+    if words.len() > 1 && (is_body_of || ORGANISATION_ENDINGS.contains(&last.lower.as_str())) {
         return (Kind::Organisation, 0.8);
     }
     let whole = words.iter().map(|token| token.lower.as_str()).collect::<Vec<_>>().join(" ");

@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(named("we met Aunt Rosa and Dr. Okafor"), "Aunt Rosa (person), Dr. Okafor (person)");
         assert_eq!(
             named("the Bank of Lisbon and the Cliffs of Moher"),
-            "Bank of Lisbon (place), Cliffs of Moher (thing)"
+            "Bank of Lisbon (organisation), Cliffs of Moher (thing)"
         );
         assert_eq!(named("near Hyde Park, at Acme Corp"), "Hyde Park (place), Acme Corp (organisation)");
     }
