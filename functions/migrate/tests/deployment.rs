@@ -1,5 +1,7 @@
 //! A deployment migrates the database and CloudFormation hears of it, whatever happens.
 
+#![cfg(test)]
+
 use migrate::{Target, handle};
 use serde_json::{Value, json};
 use store::DatabaseConfig;

@@ -5,12 +5,15 @@
 
 mod account;
 pub mod cache;
+pub mod database;
 pub mod emulator;
 mod environment;
+pub mod functions;
 pub mod guard;
 pub mod import;
 pub mod postgres;
 pub mod stack;
+pub mod state;
 pub mod template;
 
 pub use environment::Environment;

@@ -1,5 +1,7 @@
 //! The template deploys to the emulator, and what the functions are told names what was made.
 
+#![cfg(test)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

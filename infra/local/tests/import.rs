@@ -1,5 +1,7 @@
 //! An import ends with every session whole, however often it is run or cut off.
 
+#![cfg(test)]
+
 use std::path::{Path, PathBuf};
 
 use local::import::{Format, Imported, Owner, detect, import};

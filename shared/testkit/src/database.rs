@@ -2,24 +2,22 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use local::database::{OwnDatabase, connect, with_database};
 use store::DatabaseConfig;
 use store::migrate::{self, Slot};
 use tokio::sync::OnceCell;
-use tokio_postgres::{Client, NoTls};
-use url::Url;
-use uuid::Uuid;
+use tokio_postgres::Client;
 
 use crate::servers;
 
+const PREFIX: &str = "afterthought_test";
 /// One number for whoever prepares the template database, on the whole server.
 const TEMPLATE_LOCK: i64 = 0x0af7_e7b0_0b1e;
 
 /// A migrated database of its own, dropped with its replication slots when the test ends.
 #[derive(Debug)]
 pub struct TestDatabase {
-    name: String,
-    url: String,
-    server: &'static str,
+    own: OwnDatabase,
 }
 
 impl TestDatabase {
@@ -30,81 +28,39 @@ impl TestDatabase {
     pub async fn create() -> Result<Self> {
         let server = servers::postgres().await?;
         let template = template(server).await?;
-        Self::copy(server, Some(template)).await
+        Ok(Self { own: OwnDatabase::create(server, PREFIX, Some(template)).await? })
     }
 
     /// Creates a database in which nothing has been migrated yet.
     pub async fn create_empty() -> Result<Self> {
-        Self::copy(servers::postgres().await?, None).await
-    }
-
-    async fn copy(server: &'static str, template: Option<&str>) -> Result<Self> {
-        let name = random_name();
-        let admin = connect(server).await?;
-        let template = template.unwrap_or("template1");
-        admin.batch_execute(&format!("create database {name} template {template}")).await?;
-        Ok(Self { url: with_database(server, &name)?, name, server })
+        Ok(Self { own: OwnDatabase::create(servers::postgres().await?, PREFIX, None).await? })
     }
 
     /// How its superuser connects.
     pub fn url(&self) -> &str {
-        &self.url
+        self.own.url()
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.name
+        self.own.name()
     }
 
     /// A connection as superuser, which row-level security does not bind.
     pub async fn client(&self) -> Result<Client> {
-        connect(&self.url).await
+        connect(self.url()).await
     }
 
     /// Creates a logical replication slot for this database, and answers its name. Slots belong to the whole server,
     /// so its name is the database's.
     pub async fn create_slot(&self) -> Result<String> {
-        let client = self.client().await?;
-        client.execute("select pg_create_logical_replication_slot($1, 'pgoutput')", &[&self.name]).await?;
-        Ok(self.name.clone())
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        let (server, name) = (self.server, self.name.clone());
-        // The test's own runtime may be shutting down, and its connections may still be open.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(drop_database(server, &name))
-        });
-        // A database left behind ends with its server; a failed test must show its own failure, not this one.
-        let _ = dropped.join();
-    }
-}
-
-async fn drop_database(server: &str, name: &str) -> Result<()> {
-    let admin = connect(server).await?;
-    for _ in 0..50 {
-        admin
-            .execute(
-                "select pg_terminate_backend(active_pid) from pg_replication_slots \
-                 where database = $1 and active_pid is not null",
-                &[&name],
-            )
+        let name = self.name().to_owned();
+        self.client()
+            .await?
+            .execute("select pg_create_logical_replication_slot($1, 'pgoutput')", &[&name])
             .await?;
-        let freed = admin
-            .execute(
-                "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = $1",
-                &[&name],
-            )
-            .await;
-        if freed.is_ok() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        Ok(name)
     }
-    Ok(admin.batch_execute(&format!("drop database if exists {name} with (force)")).await?)
 }
 
 /// The name of the migrated template database, made by the first test that needs it.
@@ -151,25 +107,6 @@ fn migrations() -> Result<Vec<String>> {
     Ok(files.iter().map(fs::read_to_string).collect::<Result<_, _>>()?)
 }
 
-/// The same server, another database.
-fn with_database(url: &str, name: &str) -> Result<String> {
-    let mut url = Url::parse(url).context("the server's URL cannot be read")?;
-    url.set_path(name);
-    Ok(url.into())
-}
-
-async fn connect(url: &str) -> Result<Client> {
-    let (client, connection) =
-        tokio_postgres::connect(url, NoTls).await.context("cannot connect to Postgres")?;
-    tokio::spawn(connection);
-    Ok(client)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a name nobody else has")]
-fn random_name() -> String {
-    format!("afterthought_test_{}", Uuid::new_v4().simple())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,11 +126,11 @@ mod tests {
     #[tokio::test]
     async fn a_database_goes_with_its_slots_and_open_connections() {
         let database = TestDatabase::create().await.unwrap();
-        let (name, server) = (database.name().to_owned(), database.server);
+        let name = database.name().to_owned();
         database.create_slot().await.unwrap();
         let open = database.client().await.unwrap();
         drop(database);
-        let admin = connect(server).await.unwrap();
+        let admin = connect(servers::postgres().await.unwrap()).await.unwrap();
         let left = admin.query("select from pg_database where datname = $1", &[&name]).await.unwrap();
         assert_eq!(left.len(), 0);
         drop(open);

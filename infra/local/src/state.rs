@@ -1,0 +1,172 @@
+//! The folder a local stack keeps its state in, and the file by which other commands find a running one.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// How to reach the parts of a running stack.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Postgres, as its superuser.
+    pub database_url: String,
+    /// The replication slot.
+    pub slot: String,
+    /// The AWS emulator.
+    pub aws_endpoint: String,
+    /// The account in it: the access key to use.
+    pub account: String,
+    /// Where functions are invoked: add `/<function>/invocations`.
+    pub functions_url: String,
+    /// The recall function's HTTP address.
+    pub recall_url: String,
+    /// The table of hot state.
+    pub hot_table: String,
+    /// The queue that wakes each agent.
+    pub queues: BTreeMap<String, String>,
+}
+
+/// A state folder.
+#[derive(Debug, Clone)]
+pub struct StateFolder {
+    root: PathBuf,
+}
+
+/// The right to run a stack on a state folder, held by one process at a time and given back however it ends.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: File,
+    endpoints: PathBuf,
+}
+
+impl StateFolder {
+    /// The folder at `root`, made when it is not there. Git is told to ignore it, and with git `cargo lambda watch`.
+    pub fn open(root: &Path) -> Result<Self> {
+        fs::create_dir_all(root.join("log")).with_context(|| format!("cannot create {}", root.display()))?;
+        let root = root.canonicalize()?;
+        fs::write(root.join(".gitignore"), "*\n")?;
+        Ok(Self { root })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a part of the stack writes its output.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.root.join("log").join(format!("{name}.log"))
+    }
+
+    /// The folder of the log files.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    fn endpoints_file(&self) -> PathBuf {
+        self.root.join("endpoints.json")
+    }
+
+    fn lock(&self) -> Result<File> {
+        Ok(File::create(self.root.join("stack.lock"))?)
+    }
+
+    /// Claims the folder for a new stack.
+    pub fn claim(&self) -> Result<Claim> {
+        let lock = self.lock()?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "a stack already runs in {}; use it, stop it, or give this one a folder of its own with --state",
+                self.root.display()
+            );
+        }
+        let endpoints = self.endpoints_file();
+        // What a killed stack left behind would lead others astray.
+        if endpoints.exists() {
+            fs::remove_file(&endpoints)?;
+        }
+        Ok(Claim { _lock: lock, endpoints })
+    }
+
+    /// How to reach the stack that runs on this folder.
+    pub fn endpoints(&self) -> Result<Endpoints> {
+        if self.lock()?.try_lock_shared().is_ok() {
+            bail!("no stack runs in {}; start one with `cargo local up`", self.root.display());
+        }
+        let file = fs::read(self.endpoints_file())
+            .with_context(|| format!("the stack in {} is still starting", self.root.display()))?;
+        Ok(serde_json::from_slice(&file)?)
+    }
+
+    /// Removes the folder and all state in it, when no stack runs on it.
+    pub fn reset(self) -> Result<()> {
+        let _claim = self.claim()?;
+        fs::remove_dir_all(&self.root).with_context(|| format!("cannot remove {}", self.root.display()))
+    }
+}
+
+impl Claim {
+    /// Lets other commands find the stack.
+    pub fn publish(&self, endpoints: &Endpoints) -> Result<()> {
+        let folder = self.endpoints.parent().context("the endpoints have a folder")?;
+        let written = tempfile::NamedTempFile::new_in(folder)?;
+        fs::write(written.path(), serde_json::to_vec_pretty(endpoints)?)?;
+        written.persist(&self.endpoints)?;
+        Ok(())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Absent when the stack never came up.
+        let _ = fs::remove_file(&self.endpoints);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoints() -> Endpoints {
+        Endpoints {
+            database_url: "postgres://127.0.0.1/postgres".to_owned(),
+            slot: "afterthought".to_owned(),
+            aws_endpoint: "http://127.0.0.1:1".to_owned(),
+            account: "000000000000".to_owned(),
+            functions_url: "http://127.0.0.1:2".to_owned(),
+            recall_url: "http://127.0.0.1:2/recall".to_owned(),
+            hot_table: "hot".to_owned(),
+            queues: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_running_stack_is_found_and_a_second_one_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(&folder.path().join("state")).unwrap();
+        assert!(state.endpoints().unwrap_err().to_string().contains("cargo local up"));
+        let claim = state.claim().unwrap();
+        assert!(state.endpoints().unwrap_err().to_string().contains("still starting"));
+        claim.publish(&endpoints()).unwrap();
+        assert_eq!(state.endpoints().unwrap(), endpoints());
+        assert!(state.claim().unwrap_err().to_string().contains("already runs"));
+        assert!(state.clone().reset().is_err());
+        drop(claim);
+        assert!(state.endpoints().is_err());
+        let root = state.root().to_owned();
+        state.reset().unwrap();
+        assert!(!root.exists());
+    }
+
+    #[test]
+    fn what_a_killed_stack_left_behind_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(folder.path()).unwrap();
+        fs::write(state.endpoints_file(), serde_json::to_vec(&endpoints()).unwrap()).unwrap();
+        assert!(state.endpoints().is_err());
+        let _claim = state.claim().unwrap();
+        assert!(!state.endpoints_file().exists());
+    }
+}
