@@ -6,6 +6,9 @@ create table afterthought.memories (
     user_id text,
     session_id uuid,
     scope text not null check (scope in ('session', 'user', 'global')),
+    -- Whose the scope is: the session's id, the user's, or '' for everybody's.
+    scope_id text not null generated always as
+        (case scope when 'session' then session_id::text when 'user' then user_id else '' end) stored,
     type text not null
         check (type in ('summary', 'entity', 'action', 'sentiment', 'pattern', 'preference', 'fact')),
     key text not null check (octet_length(key) between 1 and 512),
@@ -35,8 +38,7 @@ create table afterthought.memories (
 );
 
 -- At most one current memory about one thing: what two sessions learn at the same time meets here.
-create unique index memories_current on afterthought.memories
-    (tenant, user_id, scope, (case when scope = 'session' then session_id end), type, key) nulls not distinct
+create unique index memories_current on afterthought.memories (tenant, scope, scope_id, type, key)
     where valid_to is null and status = 'active';
 create index memories_of_session on afterthought.memories (session_id) where session_id is not null;
 create index memories_to_embed on afterthought.memories (session_id) where embedding is null;

@@ -1,4 +1,4 @@
--- Current memories of a session's user, per type and scope the newest first.
+-- Current memories of a session, its user or its tenant, per type and scope the newest first.
 -- $1 session, $2 types, $3 scopes, $4 limits: one entry of each per kind of memory asked for.
 select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from
 from afterthought.sessions s
@@ -7,9 +7,9 @@ cross join lateral (
     select *
     from afterthought.memories m
     where m.tenant = s.tenant
-      and m.user_id is not distinct from (case when wanted.scope = 'global' then null else s.user_id end)
-      and m.scope = wanted.scope and m.type = wanted.type
-      and (wanted.scope <> 'session' or m.session_id = s.id)
+      and m.scope = wanted.scope
+      and m.scope_id = (case wanted.scope when 'session' then s.id::text when 'user' then s.user_id else '' end)
+      and m.type = wanted.type
       and m.valid_to is null and m.status = 'active'
     order by m.updated_at desc, m.id
     limit wanted.most

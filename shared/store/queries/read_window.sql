@@ -1,15 +1,19 @@
 -- The session, the agent's cursor, and the events after it, oldest first, at most $3.
 -- $1 agent, $2 session, $3 limit. One row per event, or one without a version when there is none; no row when the
--- session does not exist or is another tenant's.
-select s.user_id, s.session, s.head_version, coalesce(c.through, 0) as through,
+-- session does not exist or is another tenant's. The cursor is a scalar, so that the log is read from there on and in
+-- its own order, however long the session.
+with cursor as materialized (
+    select coalesce(max(through), 0) as through from afterthought.agent_cursors where session_id = $2 and agent = $1
+)
+select s.user_id, s.session, s.head_version, c.through,
        e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.occurred_at, e.created_at
 from afterthought.sessions s
-left join afterthought.agent_cursors c on c.session_id = s.id and c.agent = $1
-left join lateral (
+cross join cursor c
+left join (
     select *
-    from afterthought.session_events e
-    where e.session_id = s.id and e.version > coalesce(c.through, 0)
-    order by e.version
+    from afterthought.session_events
+    where session_id = $2 and version > (select through from cursor)
+    order by version
     limit $3
 ) e on true
 where s.id = $2

@@ -1,4 +1,4 @@
-use domain::{Change, Memory, Reconciled, Thought, Window, reconcile};
+use domain::{Change, Memory, Reconciled, Scope, Thought, Window, reconcile};
 use futures::try_join;
 use jiff::Timestamp;
 use pgvector::HalfVector;
@@ -96,6 +96,15 @@ async fn begin_and_lock(
     )?;
     let thoughts = &effects.thoughts;
     let scopes: Vec<&str> = thoughts.iter().map(|thought| thought.scope.as_str()).collect();
+    let session = window.session.to_string();
+    let scope_ids: Vec<&str> = thoughts
+        .iter()
+        .map(|thought| match thought.scope {
+            Scope::Session => session.as_str(),
+            Scope::User => window.user.as_str(),
+            Scope::Global => "",
+        })
+        .collect();
     let kinds: Vec<&str> = thoughts.iter().map(|thought| thought.kind.as_str()).collect();
     let keys: Vec<&str> = thoughts.iter().map(|thought| thought.key.as_str()).collect();
     let ((), moved, known) = try_join!(
@@ -110,7 +119,7 @@ async fn begin_and_lock(
             if thoughts.is_empty() {
                 return Ok(Vec::new());
             }
-            transaction.query(&lock, &[&window.session.0, &scopes, &kinds, &keys]).await
+            transaction.query(&lock, &[&window.tenant.as_str(), &scopes, &scope_ids, &kinds, &keys]).await
         },
     )?;
     if moved.is_empty() {
