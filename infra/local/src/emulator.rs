@@ -100,6 +100,18 @@ async fn answers(url: &str) -> bool {
     reqwest::get(url).await.is_ok_and(|response| response.status().is_success())
 }
 
+/// The variables by which a process reaches an account of the emulator through the SDKs.
+pub fn credentials(endpoint: &str, account: &str) -> BTreeMap<String, String> {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", account),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_REGION", REGION),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
 /// The AWS configuration of an account of the emulator. The account is a 12-digit access key; whatever two
 /// accounts create never meets.
 pub fn sdk_config(endpoint: &str, account: &str) -> aws_config::SdkConfig {

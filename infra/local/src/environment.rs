@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
+
+use crate::running::passed_on;
 
 /// What this crate reads from the environment of the process, read in one place.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +19,8 @@ pub struct Environment {
     pub aws_endpoint_url: Option<String>,
     /// `PATH`.
     pub path: Option<String>,
+    /// Settings of the functions that a local stack passes on, such as `MODEL_URL`.
+    pub passed_on: BTreeMap<&'static str, String>,
 }
 
 impl Environment {
@@ -31,6 +36,7 @@ impl Environment {
             database_url: text("DATABASE_URL"),
             aws_endpoint_url: text("AWS_ENDPOINT_URL"),
             path: text("PATH"),
+            passed_on: passed_on().filter_map(|name| Some((name, text(name)?))).collect(),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod functions;
 pub mod guard;
 pub mod import;
 pub mod postgres;
+pub mod running;
 pub mod stack;
 pub mod state;
 pub mod template;

@@ -47,4 +47,29 @@ impl Store {
             .await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
+
+    /// Runs per agent that ended with their window set aside, over all tenants. For a store that acts as its login.
+    pub async fn quarantined_counts(&self) -> Result<BTreeMap<String, i64>, Error> {
+        let connection = self.connection().await?;
+        let rows = connection
+            .query(
+                "select agent, count(*) from afterthought.agent_runs where outcome = 'quarantined' group by agent",
+                &[],
+            )
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+
+    /// The tenant and user with the most events; `None` before the first. For a store that acts as its login.
+    pub async fn busiest_user(&self) -> Result<Option<(String, String)>, Error> {
+        let connection = self.connection().await?;
+        let row = connection
+            .query_opt(
+                "select tenant, user_id from afterthought.sessions
+                 group by tenant, user_id order by sum(head_version) desc, tenant, user_id limit 1",
+                &[],
+            )
+            .await?;
+        row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+    }
 }

@@ -38,15 +38,7 @@ impl TestAws {
 
     /// The variables a process needs to reach this account through the SDKs.
     pub fn environment(&self) -> HashMap<String, String> {
-        [
-            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", &self.account),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("AWS_REGION", emulator::REGION),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+        emulator::credentials(&self.endpoint, &self.account).into_iter().collect()
     }
 
     /// An SQS client.

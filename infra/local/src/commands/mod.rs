@@ -1,0 +1,91 @@
+//! The commands of `cargo local`.
+
+mod demo;
+mod import;
+mod logs;
+mod progress;
+mod recall;
+mod reset;
+mod status;
+pub(crate) mod terminal;
+mod tick;
+mod up;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use local::Environment;
+use local::state::StateFolder;
+
+/// Afterthought on this machine: the real template, functions, Postgres and queues, no account and no docker.
+#[derive(Debug, Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything, print where it is, follow the logs; Ctrl-C stops all of it.
+    Up(up::Up),
+    /// Watch a conversation become memories and answer questions, then stop everything.
+    Demo(demo::Demo),
+    /// Import conversations into the running stack.
+    Import(import::Import),
+    /// Ask the running stack what it remembers of a user.
+    Recall(recall::Recall),
+    /// Show how far every agent is.
+    Status(status::Status),
+    /// Wake an agent as its schedule would.
+    Tick(tick::Tick),
+    /// Remove the state of a stack that does not run.
+    Reset(reset::Reset),
+}
+
+/// Which stack a command is about.
+#[derive(Debug, Args)]
+struct StateOption {
+    /// The folder with the stack's state; `.afterthought` in the workspace when not given.
+    #[arg(long, value_name = "DIR", global = true)]
+    state: Option<PathBuf>,
+}
+
+impl StateOption {
+    fn open(&self) -> Result<StateFolder> {
+        StateFolder::open(&self.state.clone().unwrap_or_else(|| workspace().join(".afterthought")))
+    }
+}
+
+/// The workspace this tool was built from.
+fn workspace() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().unwrap_or(root)
+}
+
+/// Runs a command.
+pub(crate) async fn run(cli: Cli) -> Result<()> {
+    let environment = Environment::read();
+    match cli.command {
+        Command::Up(command) => Box::pin(command.run(&environment)).await,
+        Command::Demo(command) => Box::pin(command.run(&environment)).await,
+        Command::Import(command) => Box::pin(command.run()).await,
+        Command::Recall(command) => command.run().await,
+        Command::Status(command) => command.run().await,
+        Command::Tick(command) => command.run().await,
+        Command::Reset(command) => command.run(),
+    }
+}
+
+/// Completes when the process is asked to stop.
+async fn interrupted() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended.context("cannot listen for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}

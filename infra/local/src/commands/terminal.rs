@@ -1,0 +1,18 @@
+//! What the person at the terminal reads.
+
+use std::io::{self, Write};
+
+/// A line of a command's answer, on standard output. A reader who has gone away is no error.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// A line about what is going on, on standard error.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// A step of something that takes a while.
+pub(crate) fn step(what: &str) {
+    note(&format!("  · {what}"));
+}

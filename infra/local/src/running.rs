@@ -1,0 +1,242 @@
+//! The whole local stack: Postgres, the emulator, the deployed template, the functions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use aws_config::SdkConfig;
+use store::DatabaseConfig;
+use store::migrate::{self, Slot};
+
+use crate::cache::Cache;
+use crate::database::{OwnDatabase, connect};
+use crate::functions::{self, Hosting};
+use crate::guard::{Guarded, Lease, Post};
+use crate::postgres::{Durability, free_port};
+use crate::state::{Claim, Endpoints, StateFolder};
+use crate::template::Template;
+use crate::{Environment, emulator, postgres, stack};
+
+/// The account a stack of ours lives in: the one plain AWS tools use when their access key is no account number.
+pub const ACCOUNT: &str = "000000000000";
+const DEFAULT_SLOT: &str = "afterthought";
+/// Model settings that are passed on to the functions, as template parameters.
+const PASSED_ON: [(&str, &str); 7] = [
+    ("MODEL_URL", "ModelUrl"),
+    ("MODEL_NAME", "ModelName"),
+    ("MODEL_API_KEY", "ModelApiKey"),
+    ("EMBEDDER_URL", "EmbedderUrl"),
+    ("EMBEDDER_MODEL", "EmbedderModel"),
+    ("EMBEDDER_API_KEY", "EmbedderApiKey"),
+    ("RUST_LOG", "LogLevel"),
+];
+
+/// How to run a stack.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The workspace whose functions and template are run.
+    pub workspace: PathBuf,
+    /// So many processes of each agent and of `recall`.
+    pub instances: u16,
+    /// How long a session has to be quiet before it is summarised; the template's default when absent.
+    pub summary_quiet_seconds: Option<u16>,
+    /// Whether everything the stack keeps is meant to go with it.
+    pub throw_away: bool,
+}
+
+/// A stack that runs, for as long as this value or its process lives.
+#[derive(Debug)]
+pub struct Running {
+    /// How to reach it.
+    pub endpoints: Endpoints,
+    /// The names of its agents.
+    pub agents: Vec<String>,
+    /// Its AWS configuration.
+    pub aws: SdkConfig,
+    parts: Vec<(&'static str, Guarded, Post)>,
+    leases: Vec<Lease>,
+    own_database: Option<OwnDatabase>,
+    // Given back last, when nothing runs any more.
+    claim: Claim,
+}
+
+/// Starts a stack on a state folder. `say` hears of every step.
+pub async fn start(
+    state: &StateFolder,
+    environment: &Environment,
+    options: &Options,
+    say: impl Fn(&str),
+) -> Result<Running> {
+    let claim = state.claim()?;
+    clear_logs(&state.logs())?;
+    let cache = Cache::open(environment)?;
+    let template = Template::read(&options.workspace)?;
+    let (names, agents) = (template.functions(), template.agents());
+    say("building the functions");
+    let programs = functions::build(&options.workspace, &names, options.throw_away)?;
+    let (mut parts, mut leases) = (Vec::new(), Vec::new());
+
+    let mut own_database = None;
+    let (server_url, slot) = match &environment.database_url {
+        Some(url) if options.throw_away => {
+            say("using the Postgres that DATABASE_URL names, in a database of its own");
+            let database = OwnDatabase::create(url, "afterthought_demo", None).await?;
+            let found = (database.url().to_owned(), database.name().to_owned());
+            own_database = Some(database);
+            found
+        }
+        Some(url) => {
+            say("using the Postgres that DATABASE_URL names");
+            (url.clone(), DEFAULT_SLOT.to_owned())
+        }
+        None => {
+            let programs = postgres::programs(&cache, environment.path.as_deref())?;
+            say("starting Postgres");
+            let post = Post::new(&state.root().join("run"), "postgres", Duration::ZERO)?;
+            leases.push(lease(&post).await?);
+            let durability = if options.throw_away { Durability::None } else { Durability::Full };
+            let data = state.root().join("postgres").join("data");
+            let (guarded, running) =
+                postgres::start(&post, &programs, &data, &state.log("postgres"), durability).await?;
+            parts.push(("Postgres", guarded, post));
+            (running.url, DEFAULT_SLOT.to_owned())
+        }
+    };
+    postgres::check(&connect(&server_url).await?).await?;
+    say("migrating the database");
+    migrate::run(&DatabaseConfig::parse(&server_url)?, Slot::Ensure(&slot)).await?;
+
+    let port = lambda_port(options)?;
+    let addresses: BTreeMap<String, String> =
+        names.iter().map(|name| (name.clone(), functions::invocation_url(port, name))).collect();
+    let aws_endpoint = match &environment.aws_endpoint_url {
+        Some(endpoint) => {
+            say("using the AWS endpoint that AWS_ENDPOINT_URL names");
+            endpoint.clone()
+        }
+        None => {
+            say("starting the AWS emulator");
+            let post = Post::new(&state.root().join("run"), "emulator", Duration::ZERO)?;
+            leases.push(lease(&post).await?);
+            let log = state.log("emulator");
+            let (guarded, running) = emulator::start(&post, &cache, state.root(), &log, &addresses).await?;
+            parts.push(("the AWS emulator", guarded, post));
+            running.endpoint
+        }
+    };
+    let aws = emulator::sdk_config(&aws_endpoint, ACCOUNT);
+    say("deploying infra/template.yaml");
+    let deployed =
+        stack::deploy(&aws, ACCOUNT, &template, &parameters(environment, options, &server_url, &slot))
+            .await?;
+    if environment.aws_endpoint_url.is_some() {
+        stack::forward_invocations(&aws, ACCOUNT, &deployed.environment, &addresses).await?;
+    }
+
+    say("starting the functions");
+    let post = Post::new(&state.root().join("run"), "functions", Duration::ZERO)?;
+    leases.push(lease(&post).await?);
+    let hosting = Hosting {
+        workspace: &options.workspace,
+        programs: &programs,
+        functions: &names,
+        instances: options.instances,
+        reload: !options.throw_away,
+        port,
+    };
+    let mut function_environment = deployed.environment.clone();
+    function_environment.extend(emulator::credentials(&aws_endpoint, ACCOUNT));
+    let guarded = functions::start(&post, &cache, state, &hosting, &function_environment).await?;
+    parts.push(("the functions' host", guarded, post));
+
+    let endpoints = Endpoints {
+        database_url: server_url,
+        slot,
+        aws_endpoint,
+        account: ACCOUNT.to_owned(),
+        functions_url: format!("http://127.0.0.1:{port}/2015-03-31/functions"),
+        recall_url: functions::http_url(port, "recall"),
+        hot_table: deployed.hot_table()?.to_owned(),
+        queues: deployed.queues,
+    };
+    claim.publish(&endpoints)?;
+    Ok(Running { endpoints, agents, aws, parts, leases, own_database, claim })
+}
+
+/// The port `cargo lambda invoke` looks at, where it is to be had: a stack that is used for long is invoked by hand.
+fn lambda_port(options: &Options) -> Result<u16> {
+    const USUAL: u16 = 9000;
+    let usual_is_free = || std::net::TcpListener::bind(("127.0.0.1", USUAL)).is_ok();
+    if !options.throw_away && usual_is_free() { Ok(USUAL) } else { free_port() }
+}
+
+/// Waits off the runtime: a stack that was killed may still be ending.
+async fn lease(post: &Post) -> Result<Lease> {
+    let post = post.clone();
+    tokio::task::spawn_blocking(move || post.lease()).await?
+}
+
+fn clear_logs(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        std::fs::remove_file(entry?.path())?;
+    }
+    Ok(())
+}
+
+fn parameters(
+    environment: &Environment,
+    options: &Options,
+    database_url: &str,
+    slot: &str,
+) -> BTreeMap<String, String> {
+    let mut parameters: BTreeMap<String, String> = [
+        ("DatabaseUrl", database_url.to_owned()),
+        ("CdcSlot", slot.to_owned()),
+        // Done above: on AWS a function does it, and here no function runs before the stack is deployed.
+        ("RunMigrations", "false".to_owned()),
+        ("RecallAuthType", "NONE".to_owned()),
+        ("MaximumConcurrency", options.instances.max(2).to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    if let Some(seconds) = options.summary_quiet_seconds {
+        parameters.insert("SummaryQuietSeconds".to_owned(), seconds.to_string());
+    }
+    for (variable, parameter) in PASSED_ON {
+        if let Some(value) = environment.passed_on.get(variable) {
+            parameters.insert(parameter.to_owned(), value.clone());
+        }
+    }
+    parameters
+}
+
+/// The variables that [`Environment`] keeps for the functions.
+pub(crate) fn passed_on() -> impl Iterator<Item = &'static str> {
+    PASSED_ON.into_iter().map(|(variable, _)| variable)
+}
+
+impl Running {
+    /// An error that names the part that has ended by itself, when one has.
+    pub fn check(&mut self) -> Result<()> {
+        for (name, guarded, _) in &mut self.parts {
+            if guarded.has_ended()? {
+                bail!("{name} has ended; see {}", guarded.log().display());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops everything, the functions first, and waits until it has ended.
+    pub async fn stop(self) -> Result<()> {
+        let Self { parts, leases, own_database, claim, .. } = self;
+        drop(leases);
+        for (name, guarded, post) in parts.into_iter().rev() {
+            guarded.stop().await.with_context(|| format!("{name} could not be stopped"))?;
+            post.ended().await?;
+        }
+        tokio::task::spawn_blocking(move || drop(own_database)).await?;
+        drop(claim);
+        Ok(())
+    }
+}
