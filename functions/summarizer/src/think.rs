@@ -1,0 +1,56 @@
+//! The built-in thinking: an extract of what was said, which continues the extract before it.
+
+use domain::{Memory, MemoryType, OnConflict, Scope, Thought, Window};
+use serde_json::{Value, json};
+
+use crate::candidates::{Candidates, is_said};
+use crate::extract::{extract, in_words};
+
+/// The key of a session's summary.
+pub(crate) const KEY: &str = "session";
+/// An extract says nothing false, but it may miss the point.
+const CONFIDENCE: f32 = 0.6;
+
+/// The session's summary up to the end of the window; none when nothing was said in it.
+///
+/// It does not depend on how the session was cut into windows, only its evidence does.
+pub(crate) fn think(window: &Window, current: Option<&Memory>) -> Option<Thought> {
+    let last = last_said(window)?;
+    let candidates = current.map(Candidates::of_summary).unwrap_or_default().gather(&window.events);
+    let candidates = candidates.as_slice();
+    let extract = extract(candidates);
+    let content = in_words(candidates, &extract);
+    let chosen =
+        extract.chosen.iter().filter_map(|at| candidates.get(*at)).map(|candidate| candidate.version);
+    let evidence = evidence(window, chosen, last);
+    let data = json!({ "title": extract.title, "sentences": candidates });
+    Some(thought(content, data, CONFIDENCE, evidence))
+}
+
+/// The last version in a window at which something was said.
+pub(crate) fn last_said(window: &Window) -> Option<i64> {
+    window.events.iter().rev().find(|event| is_said(event)).map(|event| event.version)
+}
+
+/// The events of the window a summary draws on. The last one is always among them: a summary is an account of
+/// everything up to there, also when nothing new was worth quoting.
+pub(crate) fn evidence(window: &Window, drawn_on: impl IntoIterator<Item = i64>, last: i64) -> Vec<i64> {
+    let mut evidence: Vec<i64> =
+        drawn_on.into_iter().filter(|version| window.event(*version).is_some()).chain([last]).collect();
+    evidence.sort_unstable();
+    evidence.dedup();
+    evidence
+}
+
+pub(crate) fn thought(content: String, data: Value, confidence: f32, evidence: Vec<i64>) -> Thought {
+    Thought {
+        kind: MemoryType::Summary,
+        scope: Scope::Session,
+        key: KEY.to_owned(),
+        content,
+        data,
+        confidence,
+        evidence,
+        on_conflict: OnConflict::Continue,
+    }
+}
