@@ -114,7 +114,7 @@ fn clipped(sentence: &str) -> String {
     format!("{} …", words(whole))
 }
 
-const PLEASANTRIES: [&str; 36] = [
+const PLEASANTRIES: [&str; 39] = [
     "hi",
     "hey",
     "hello",
@@ -140,6 +140,9 @@ const PLEASANTRIES: [&str; 36] = [
     "please",
     "sorry",
     "congrats",
+    "agree",
+    "totally",
+    "exactly",
     "haha",
     "lol",
     "good",
@@ -192,7 +195,7 @@ fn weight(sentence: &str) -> u32 {
         let mut letters = word.chars();
         letters.next().is_some_and(|c| c.is_uppercase() || c.is_numeric()) && letters.next().is_some()
     });
-    if names {
+    if names && content > 2 {
         weight += 100;
     }
     if words.iter().any(|word| COMMITMENTS.contains(&word.as_str())) {

@@ -13,7 +13,7 @@ const SENTENCES_PER_CHOICE: usize = 4;
 /// The sentences that open a conversation more often say what it is about.
 const OPENING: usize = 3;
 /// A sentence below this weight is quoted only when there is nothing else.
-const LEAST_WEIGHT: u32 = 125;
+const LEAST_WEIGHT: u32 = 250;
 /// The longest word of a title, in characters.
 const LONGEST_WORD: usize = 30;
 /// How many words make a title.
@@ -141,7 +141,7 @@ fn choose(
 
 /// The words that the weightiest sentences share, as they are written most often.
 fn title(candidates: &[Candidate], merit: &[f64]) -> String {
-    let mut terms: BTreeMap<String, (f64, BTreeMap<&str, usize>)> = BTreeMap::new();
+    let mut terms: BTreeMap<String, (f64, BTreeMap<String, usize>)> = BTreeMap::new();
     let speakers: BTreeSet<String> = candidates
         .iter()
         .flat_map(|candidate| text::words(&candidate.speaker))
@@ -149,8 +149,11 @@ fn title(candidates: &[Candidate], merit: &[f64]) -> String {
         .collect();
     for (candidate, merit) in candidates.iter().zip(merit) {
         let mut seen = BTreeSet::new();
-        for word in text::words(&candidate.text) {
+        for (at, word) in text::words(&candidate.text).enumerate() {
             let lower = word.to_lowercase();
+            // A capital at the start of a sentence is not the word's own.
+            let word = if at == 0 { lower.clone() } else { word.to_owned() };
+            let word = ["'s", "’s"].iter().find_map(|ending| word.strip_suffix(ending)).unwrap_or(&word);
             let stem = text::stem(&lower);
             if !(3..=LONGEST_WORD).contains(&lower.chars().count())
                 || text::is_stop_word(&lower)
@@ -159,7 +162,7 @@ fn title(candidates: &[Candidate], merit: &[f64]) -> String {
                 continue;
             }
             let (sum, spellings) = terms.entry(stem.clone()).or_default();
-            *spellings.entry(word).or_default() += 1;
+            *spellings.entry(word.to_owned()).or_default() += 1;
             if seen.insert(stem) {
                 *sum += merit;
             }
@@ -169,8 +172,8 @@ fn title(candidates: &[Candidate], merit: &[f64]) -> String {
         .values()
         .filter_map(|(sum, spellings)| {
             let (word, _) =
-                spellings.iter().max_by_key(|(word, count)| (**count, std::cmp::Reverse(**word)))?;
-            Some((*sum, *word))
+                spellings.iter().max_by_key(|(word, count)| (**count, std::cmp::Reverse(*word)))?;
+            Some((*sum, word.as_str()))
         })
         .collect();
     best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
