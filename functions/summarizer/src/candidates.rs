@@ -157,12 +157,11 @@ const PLEASANTRIES: [&str; 39] = [
 ];
 
 /// Words of plans and decisions, which a summary is read for.
-const COMMITMENTS: [&str; 22] = [
+const COMMITMENTS: [&str; 21] = [
     "will",
     "decided",
     "decide",
     "agreed",
-    "agree",
     "need",
     "needs",
     "want",
