@@ -1,1 +1,59 @@
-//! recall.
+//! Answers what is remembered of a user.
+//!
+//! Trigger: HTTP. Reads: events, memories and profiles in Postgres, contexts in DynamoDB. Writes: the context of a session
+//! that hot state has lost. Emits: nothing.
+//!
+//! - `GET /v1/users/{user}/recall?query=…&k=…` what answers a question: `k` memories and `k` events, best first
+//! - `GET /v1/users/{user}/hydrate?session=…&query=…` what it takes to go on with a conversation
+//! - `GET /v1/health` whether Postgres answers
+//!
+//! The header `afterthought-tenant` names the tenant, `default` without it. The function trusts it: whoever may call the
+//! function may ask for every tenant, so its URL is protected by IAM and only an application's own back end calls it.
+//! Errors are problem details (RFC 9457).
+
+mod answer;
+mod handle;
+mod problem;
+mod question;
+mod rank;
+mod route;
+mod state;
+
+use hot::Hot;
+use jiff::Timestamp;
+use lambda_http::{Request, service_fn};
+use model::Embedder;
+use runtime::{Config, Services};
+use store::Store;
+
+/// The function, built once per process.
+pub struct Recall {
+    store: Store,
+    hot: Hot,
+    embedder: Embedder,
+    now: fn() -> Timestamp,
+}
+
+impl Recall {
+    /// A function on clients at hand; `now` is the clock that expiry is judged by.
+    pub const fn new(store: Store, hot: Hot, embedder: Embedder, now: fn() -> Timestamp) -> Self {
+        Self { store, hot, embedder, now }
+    }
+}
+
+/// Runs the function as a Lambda until the process is ended.
+pub async fn run() -> anyhow::Result<()> {
+    let config = Config::from_env()?;
+    let telemetry = runtime::init_telemetry(&config)?;
+    let services = Services::connect(&config).await?;
+    let embedder = Embedder::new(&services.config.embedder)?;
+    let recall = Recall::new(services.store.clone(), services.hot.clone(), embedder, services.now);
+    let recall = &recall;
+    lambda_http::run(service_fn(move |request: Request| async move {
+        let response = recall.handle(request).await;
+        telemetry.flush();
+        Ok::<_, lambda_http::Error>(response)
+    }))
+    .await
+    .map_err(|error| anyhow::anyhow!(error))
+}

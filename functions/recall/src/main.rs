@@ -1,2 +1,6 @@
-//! recall. fn main
-fn main() {}
+//! The `recall` function.
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    recall::run().await
+}

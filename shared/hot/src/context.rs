@@ -14,8 +14,6 @@ use crate::{Error, Hot, Put};
 
 /// The version of the item's shape. An item of another one is [`Read::Corrupt`] and gets overwritten.
 const FORMAT: u32 = 1;
-/// How many messages a context holds.
-const MOST_MESSAGES: usize = 20;
 /// How many bytes its messages take together. An item of DynamoDB holds 400 KB and is paid for by the KB.
 const MOST_MESSAGE_BYTES: usize = 128 * 1024;
 /// What a message takes beside its text.
@@ -127,6 +125,9 @@ impl ActiveMemory {
 }
 
 impl SessionContext {
+    /// How many messages a context holds.
+    pub const MOST_MESSAGES: u16 = 20;
+
     /// A session nothing is known of yet.
     pub fn new(tenant: TenantId, user: UserId, session_name: String) -> Self {
         Self {
@@ -162,7 +163,7 @@ impl SessionContext {
             .recent_messages
             .iter()
             .rev()
-            .take(MOST_MESSAGES)
+            .take(usize::from(Self::MOST_MESSAGES))
             .take_while(|message| match room.checked_sub(message.bytes()) {
                 Some(rest) => {
                     room = rest;
@@ -398,7 +399,7 @@ mod tests {
             let bytes: usize = context.recent_messages.iter().map(RecentMessage::bytes).sum();
             prop_assert!(bytes <= MOST_MESSAGE_BYTES);
             prop_assert_eq!(versions(&context).last().copied(), i64::try_from(lengths.len()).ok());
-            prop_assert!(context.recent_messages.len() <= MOST_MESSAGES);
+            prop_assert!(context.recent_messages.len() <= usize::from(SessionContext::MOST_MESSAGES));
         }
     }
 }

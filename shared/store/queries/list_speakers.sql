@@ -1,10 +1,16 @@
--- Who has spoken lately in a user's sessions. $1 tenant, $2 user.
+-- Who has spoken lately in a user's sessions: the last fifty events of each of the ten sessions active last.
+-- $1 tenant, $2 user.
 select distinct e.speaker
 from (
-    select id, head_version from afterthought.sessions
+    select id from afterthought.sessions
     where tenant = $1 and user_id = $2
     order by last_event_at desc
     limit 10
 ) s
-join afterthought.session_events e on e.session_id = s.id and e.version > s.head_version - 50
+cross join lateral (
+    select speaker from afterthought.session_events
+    where session_id = s.id
+    order by version desc
+    limit 50
+) e
 where e.speaker is not null

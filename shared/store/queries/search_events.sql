@@ -16,16 +16,16 @@ own as materialized (
     where i.tenant = $1 and i.user_id = $2
 ),
 totals as materialized (
-    select count(*) as rows, coalesce(avg(length), 0)::float8 as average_length from own
+    select count(*) as texts, coalesce(avg(length), 0)::float8 as average_length from own
 ),
 hits as materialized (
     select o.session_id, o.version, w.lexeme from own o join words w on o.terms @@ w.query
 ),
 rarity as materialized (
-    select w.lexeme, count(h.lexeme) as rows_with,
-           ln(1 + (t.rows - count(h.lexeme) + 0.5) / (count(h.lexeme) + 0.5)) as weight
+    select w.lexeme, count(h.lexeme) as texts_with,
+           ln(1 + (t.texts - count(h.lexeme) + 0.5) / (count(h.lexeme) + 0.5)) as weight
     from words w cross join totals t left join hits h using (lexeme)
-    group by w.lexeme, t.rows
+    group by w.lexeme, t.texts
 ),
 picked as (
     (select session_id, version from own order by similarity desc nulls last, session_id, version desc limit $6)
@@ -48,8 +48,8 @@ select o.session_id, s.session, o.version, e.role, e.speaker, e.content, e.occur
            left join unnest(o.terms) as term (lexeme, positions, weights) using (lexeme)
            order by w.lexeme
        ) as frequencies,
-       array(select rows_with from rarity order by lexeme) as rows_with,
-       t.rows, t.average_length
+       array(select texts_with from rarity order by lexeme) as texts_with,
+       t.texts, t.average_length
 from around
 join own o using (session_id, version)
 join afterthought.session_events e using (session_id, version)

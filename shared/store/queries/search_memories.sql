@@ -3,6 +3,7 @@
 --
 -- Exact, like search_events: every current memory of the user and of the whole tenant is looked at, so at least $6 come
 -- back when there are as many. A memory that is not embedded yet is found by its words.
+-- Evidence of a memory of the whole tenant shows only where it comes from this user.
 with words as materialized (
     select lexeme, ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query
     from unnest(tsvector_to_array(to_tsvector('english', $3))) as lexeme
@@ -11,23 +12,33 @@ own as materialized (
     select m.id, m.terms, length(m.terms) as length, m.confidence, m.valid_from,
            case when m.embedding_model = $5 then -(m.embedding <#> $4) end as similarity
     from (
-        select * from afterthought.memories where tenant = $1 and user_id = $2 and valid_to is null and status = 'active'
+        select m.* from afterthought.memories m
+        where m.tenant = $1 and (m.scope, m.scope_id) in (('user', $2), ('global', ''))
+          and m.valid_to is null and m.status = 'active'
         union all
-        select * from afterthought.memories where tenant = $1 and user_id is null and valid_to is null and status = 'active'
+        -- `offset 0` keeps it a look-up per session: joined freely, the session memories of all users may be read.
+        select m.* from afterthought.sessions s
+        cross join lateral (
+            select * from afterthought.memories m
+            where m.tenant = $1 and m.scope = 'session' and m.scope_id = s.id::text
+              and m.valid_to is null and m.status = 'active'
+            offset 0
+        ) m
+        where s.tenant = $1 and s.user_id = $2
     ) m
     where m.expires_at is null or m.expires_at > now()
 ),
 totals as materialized (
-    select count(*) as rows, coalesce(avg(length), 0)::float8 as average_length from own
+    select count(*) as texts, coalesce(avg(length), 0)::float8 as average_length from own
 ),
 hits as materialized (
     select o.id, w.lexeme from own o join words w on o.terms @@ w.query
 ),
 rarity as materialized (
-    select w.lexeme, count(h.lexeme) as rows_with,
-           ln(1 + (t.rows - count(h.lexeme) + 0.5) / (count(h.lexeme) + 0.5)) as weight
+    select w.lexeme, count(h.lexeme) as texts_with,
+           ln(1 + (t.texts - count(h.lexeme) + 0.5) / (count(h.lexeme) + 0.5)) as weight
     from words w cross join totals t left join hits h using (lexeme)
-    group by w.lexeme, t.rows
+    group by w.lexeme, t.texts
 ),
 picked as (
     (select id from own order by similarity desc nulls last, confidence desc, valid_from desc, id limit $6)
@@ -46,8 +57,8 @@ select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_fr
            left join unnest(o.terms) as term (lexeme, positions, weights) using (lexeme)
            order by w.lexeme
        ) as frequencies,
-       array(select rows_with from rarity order by lexeme) as rows_with,
-       t.rows, t.average_length, found.sessions, found.versions
+       array(select texts_with from rarity order by lexeme) as texts_with,
+       t.texts, t.average_length, found.sessions, found.versions
 from picked
 join own o using (id)
 join afterthought.memories m using (id)
@@ -56,6 +67,6 @@ cross join lateral (
     select array_agg(s.session order by s.session, v.version) as sessions,
            array_agg(v.version order by s.session, v.version) as versions
     from afterthought.memory_evidence v
-    join afterthought.sessions s on s.id = v.session_id
+    join afterthought.sessions s on s.id = v.session_id and s.user_id = $2
     where v.memory_id = o.id
 ) found

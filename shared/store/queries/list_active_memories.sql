@@ -3,14 +3,12 @@
 select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from
 from (
     select v.memory_id, max(v.version) as last_seen
-    from afterthought.sessions s
-    join afterthought.memory_evidence v on v.session_id = s.id and v.version > s.head_version - $2
-    where s.id = $1
+    from afterthought.memory_evidence v
+    where v.session_id = $1
+      and v.version > (select head_version from afterthought.sessions where id = $1) - $2
     group by v.memory_id
 ) seen
-join lateral (
-    select * from afterthought.memories m
-    where m.id = seen.memory_id and m.type in ('entity', 'action') and m.valid_to is null and m.status = 'active'
-) m on true
+join afterthought.memories m on m.id = seen.memory_id
+where m.type in ('entity', 'action') and m.valid_to is null and m.status = 'active'
 order by seen.last_seen desc, m.id
 limit $3

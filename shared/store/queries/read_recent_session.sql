@@ -1,0 +1,21 @@
+-- A session of a user and its last events, newest first: one row per event, or one without a version when there is none.
+-- $1 tenant, $2 user, $3 session name or null for the one active last, $4 only events after this version, $5 at most,
+-- $6 the agent that keeps the hot state.
+select s.id, s.session, s.head_version, s.last_event_at,
+       coalesce(c.through, 0) as through,
+       e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.occurred_at, e.created_at
+from (
+    select * from afterthought.sessions
+    where tenant = $1 and user_id = $2 and ($3::text is null or session = $3)
+    order by last_event_at desc, id
+    limit 1
+) s
+left join afterthought.agent_cursors c on c.session_id = s.id and c.agent = $6
+left join lateral (
+    select *
+    from afterthought.session_events e
+    where e.session_id = s.id and e.version > greatest($4, s.head_version - $5)
+    order by e.version desc
+    limit $5
+) e on true
+order by e.version desc

@@ -1,0 +1,167 @@
+use domain::{Event, Memory, MemoryType, SessionId, TenantId, UserId};
+use futures::try_join;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::recall::{recalled_memory, search_memories};
+use crate::{Error, Found, RecalledMemory, Search, Store, row};
+
+/// What is asked for when an application wants to go on with a conversation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hydrate<'a> {
+    /// The session, or the one active last.
+    pub session_name: Option<&'a str>,
+    /// Only events after this version are wanted: those before are known.
+    pub after: i64,
+    /// How many events are wanted, the newest.
+    pub events: u16,
+    /// How many of the session's last events make something active.
+    pub active_events: u16,
+    /// How many active entities and actions are wanted.
+    pub active: u16,
+    /// How many memories of the user are wanted.
+    pub memories: u16,
+    /// What the user's memories are searched for; without it, the surest and freshest are wanted.
+    pub search: Option<Search<'a>>,
+    /// The agent that keeps the hot state.
+    pub hot_agent: &'static str,
+}
+
+/// What Postgres knows of a user and a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hydration {
+    /// The session, when there is one.
+    pub session: Option<RecentSession>,
+    /// What is kept of the user as a whole.
+    pub profile: Option<Profile>,
+    /// The session's current summary.
+    pub summary: Option<Memory>,
+    /// Current entities and actions of the session's last events, the most recent first.
+    pub active: Vec<Memory>,
+    /// What is known of the user.
+    pub memories: UserMemories,
+}
+
+/// A user's memories, by the way they were asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UserMemories {
+    /// The surest and freshest, in order.
+    Standing(Vec<RecalledMemory>),
+    /// What may answer a search, unranked.
+    Searched(Found<RecalledMemory>),
+}
+
+/// A session and its last events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecentSession {
+    /// The session.
+    pub id: SessionId,
+    /// Its name.
+    pub name: String,
+    /// Its last version.
+    pub head: i64,
+    /// When the database accepted its last event.
+    pub last_event_at: Timestamp,
+    /// The last version that went into the hot state, 0 for none.
+    pub hot_through: i64,
+    /// The events asked for, oldest first.
+    pub events: Vec<Event>,
+}
+
+/// What is kept of a user as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// An object.
+    pub preferences: Value,
+    /// An array.
+    pub learned_facts: Value,
+    /// How often the user has interacted.
+    pub interaction_count: i64,
+    /// When the user was last active.
+    pub last_active_at: Timestamp,
+}
+
+impl Store {
+    /// Everything an application needs to go on with a conversation, as of one moment, in one round trip.
+    pub async fn hydrate(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        hydrate: &Hydrate<'_>,
+    ) -> Result<Hydration, Error> {
+        let transaction = self.transaction(tenant).await?;
+        let (read_session, read_profile, list_session_memories, list_user_memories, search_statement) = try_join!(
+            transaction.prepare(include_str!("../queries/read_recent_session.sql")),
+            transaction.prepare(include_str!("../queries/read_profile.sql")),
+            transaction.prepare(include_str!("../queries/list_session_memories.sql")),
+            transaction.prepare(include_str!("../queries/list_user_memories.sql")),
+            transaction.prepare(include_str!("../queries/search_memories.sql")),
+        )?;
+        let [events, active_events, active, memories] =
+            [hydrate.events, hydrate.active_events, hydrate.active, hydrate.memories].map(i64::from);
+        let names: [&(dyn ToSql + Sync); 2] = [&tenant.as_str(), &user.as_str()];
+        let [tenant_value, user_value] = names;
+        let session_values: [&(dyn ToSql + Sync); 6] =
+            [tenant_value, user_value, &hydrate.session_name, &hydrate.after, &events, &hydrate.hot_agent];
+        let session_memories_values: [&(dyn ToSql + Sync); 5] =
+            [tenant_value, user_value, &hydrate.session_name, &active_events, &active];
+        let user_memories_values: [&(dyn ToSql + Sync); 3] = [tenant_value, user_value, &memories];
+        let ((), session, profile, session_memories, memories, ()) = try_join!(
+            transaction.begin(),
+            transaction.query(&read_session, &session_values),
+            transaction.query(&read_profile, &names),
+            transaction.query(&list_session_memories, &session_memories_values),
+            async {
+                if let Some(search) = &hydrate.search {
+                    let found =
+                        search_memories(&transaction, &search_statement, tenant, user, search).await?;
+                    return Ok(UserMemories::Searched(found));
+                }
+                let rows = transaction.query(&list_user_memories, &user_memories_values).await?;
+                rows.iter().map(recalled_memory).collect::<Result<_, _>>().map(UserMemories::Standing)
+            },
+            transaction.commit(),
+        )?;
+        transaction.end();
+
+        let mut active_memories: Vec<Memory> =
+            session_memories.iter().map(row::memory).collect::<Result<_, _>>()?;
+        let summary = active_memories.iter().position(|memory| memory.kind == MemoryType::Summary);
+        Ok(Hydration {
+            session: recent_session(&session)?,
+            profile: profile.first().map(read_profile_row).transpose()?,
+            summary: summary.map(|at| active_memories.remove(at)),
+            active: active_memories,
+            memories,
+        })
+    }
+}
+
+fn recent_session(rows: &[Row]) -> Result<Option<RecentSession>, Error> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let mut session = RecentSession {
+        id: SessionId(first.try_get("id")?),
+        name: first.try_get("session")?,
+        head: first.try_get("head_version")?,
+        last_event_at: first.try_get("last_event_at")?,
+        hot_through: first.try_get("through")?,
+        events: Vec::with_capacity(rows.len()),
+    };
+    for row in rows.iter().rev() {
+        if row.try_get::<_, Option<i64>>("version")?.is_some() {
+            session.events.push(row::event(row)?);
+        }
+    }
+    Ok(Some(session))
+}
+
+fn read_profile_row(row: &Row) -> Result<Profile, Error> {
+    Ok(Profile {
+        preferences: row.try_get("preferences")?,
+        learned_facts: row.try_get("learned_facts")?,
+        interaction_count: row.try_get("interaction_count")?,
+        last_active_at: row.try_get("last_active_at")?,
+    })
+}

@@ -1,0 +1,219 @@
+use domain::{Memory, SessionId, TenantId, UserId};
+use futures::try_join;
+use jiff::Timestamp;
+use pgvector::HalfVector;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
+
+use crate::connect::Transaction;
+use crate::{Error, Store, row};
+
+/// What is searched for among a user's events and memories.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Search<'a> {
+    /// The words; English stop words and endings do not matter.
+    pub words: &'a str,
+    /// The embedding; without it, everything is found by its words only.
+    pub embedding: Option<Embedding<'a>>,
+    /// How many candidates each measure brings; at least this many come back where there are as many.
+    pub candidates: u16,
+}
+
+/// A text as a vector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Embedding<'a> {
+    /// Of length 1.
+    pub vector: &'a [f32],
+    /// The embedder. What another one has embedded is found by its words only.
+    pub model: &'a str,
+}
+
+impl Embedding<'_> {
+    /// Compared with nothing: no embedder has this name, and a vector needs a dimension.
+    const NONE: Embedding<'static> = Embedding { vector: &[0.0], model: "" };
+}
+
+/// What a search brought, unranked, and what it takes to rank it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<T> {
+    /// Numbers over everything that was searched, whether it came back or not.
+    pub corpus: Corpus,
+    /// What may answer, in no particular order.
+    pub candidates: Vec<Candidate<T>>,
+}
+
+impl<T> Default for Found<T> {
+    fn default() -> Self {
+        Self { corpus: Corpus::default(), candidates: Vec::new() }
+    }
+}
+
+/// Numbers over everything of a user that was searched.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Corpus {
+    /// How many texts.
+    pub texts: i64,
+    /// How many different words a text has, on average.
+    pub average_length: f64,
+    /// Per word of the search, how many texts have it.
+    pub texts_with: Vec<i64>,
+}
+
+/// One text that may answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate<T> {
+    /// The event or memory.
+    pub item: T,
+    /// The cosine of its embedding with the search's, −1 to 1; `None` when it has none of the same embedder.
+    pub similarity: Option<f64>,
+    /// How many different words it has.
+    pub length: i32,
+    /// Per word of the search, how often it has it; in the order of [`Corpus::texts_with`].
+    pub frequencies: Vec<i32>,
+}
+
+/// A message as recall shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecalledEvent {
+    /// Its session.
+    pub session: SessionId,
+    /// The session's name.
+    pub session_name: String,
+    /// Its position within the session.
+    pub version: i64,
+    /// `user`, `assistant`, `system` or `tool`; empty for events that are not messages.
+    pub role: String,
+    /// Who spoke, where the application said so.
+    pub speaker: Option<String>,
+    /// What was said.
+    pub content: String,
+    /// When, by the application's account.
+    pub occurred_at: Timestamp,
+}
+
+/// A memory as recall shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecalledMemory {
+    /// The memory.
+    pub memory: Memory,
+    /// The events it came from, as session names and versions.
+    pub evidence: Vec<(String, i64)>,
+}
+
+/// Everything of a user that may answer a question.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recalled {
+    /// What was said.
+    pub events: Found<RecalledEvent>,
+    /// What was learned.
+    pub memories: Found<RecalledMemory>,
+}
+
+impl Store {
+    /// The names of those who have spoken lately in a user's sessions, in one round trip.
+    pub async fn speakers(&self, tenant: &TenantId, user: &UserId) -> Result<Vec<String>, Error> {
+        let transaction = self.transaction(tenant).await?;
+        let list = transaction.prepare(include_str!("../queries/list_speakers.sql")).await?;
+        let (tenant, user) = (tenant.as_str(), user.as_str());
+        let values: [&(dyn ToSql + Sync); 2] = [&tenant, &user];
+        let ((), rows, ()) =
+            try_join!(transaction.begin(), transaction.query(&list, &values), transaction.commit())?;
+        transaction.end();
+        rows.iter().map(|row| Ok(row.try_get("speaker")?)).collect()
+    }
+
+    /// Asks Postgres for a sign of life, as `tenant`.
+    pub async fn ping(&self, tenant: &TenantId) -> Result<(), Error> {
+        let transaction = self.transaction(tenant).await?;
+        try_join!(transaction.begin(), transaction.commit())?;
+        transaction.end();
+        Ok(())
+    }
+
+    /// Everything of a user that may answer a question, in one round trip.
+    ///
+    /// The search is exact: it looks at every indexed event and every current memory of the user, and at those of no
+    /// other. An event that is not indexed yet is not found.
+    pub async fn recall(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        search: &Search<'_>,
+    ) -> Result<Recalled, Error> {
+        let transaction = self.transaction(tenant).await?;
+        let (search_events, search_memories) = try_join!(
+            transaction.prepare(include_str!("../queries/search_events.sql")),
+            transaction.prepare(include_str!("../queries/search_memories.sql")),
+        )?;
+        let (tenant, user) = (tenant.as_str(), user.as_str());
+        let Embedding { vector, model } = search.embedding.unwrap_or(Embedding::NONE);
+        let vector = HalfVector::from_f32_slice(vector);
+        let candidates = i64::from(search.candidates);
+        let values: [&(dyn ToSql + Sync); 6] = [&tenant, &user, &search.words, &vector, &model, &candidates];
+        let ((), events, memories, ()) = try_join!(
+            transaction.begin(),
+            transaction.query(&search_events, &values),
+            transaction.query(&search_memories, &values),
+            transaction.commit(),
+        )?;
+        transaction.end();
+        Ok(Recalled { events: found(&events, recalled_event)?, memories: found(&memories, recalled_memory)? })
+    }
+}
+
+/// Runs the search of memories within a transaction.
+pub(crate) async fn search_memories(
+    transaction: &Transaction,
+    statement: &Statement,
+    tenant: &TenantId,
+    user: &UserId,
+    search: &Search<'_>,
+) -> Result<Found<RecalledMemory>, Error> {
+    let Embedding { vector, model } = search.embedding.unwrap_or(Embedding::NONE);
+    let vector = HalfVector::from_f32_slice(vector);
+    let candidates = i64::from(search.candidates);
+    let values: [&(dyn ToSql + Sync); 6] =
+        [&tenant.as_str(), &user.as_str(), &search.words, &vector, &model, &candidates];
+    found(&transaction.query(statement, &values).await?, recalled_memory)
+}
+
+fn found<T>(rows: &[Row], item: impl Fn(&Row) -> Result<T, Error>) -> Result<Found<T>, Error> {
+    let Some(first) = rows.first() else { return Ok(Found::default()) };
+    let corpus = Corpus {
+        texts: first.try_get("texts")?,
+        average_length: first.try_get("average_length")?,
+        texts_with: first.try_get("texts_with")?,
+    };
+    let candidates = rows
+        .iter()
+        .map(|row| {
+            Ok(Candidate {
+                item: item(row)?,
+                similarity: row.try_get("similarity")?,
+                length: row.try_get("length")?,
+                frequencies: row.try_get("frequencies")?,
+            })
+        })
+        .collect::<Result<_, Error>>()?;
+    Ok(Found { corpus, candidates })
+}
+
+fn recalled_event(row: &Row) -> Result<RecalledEvent, Error> {
+    Ok(RecalledEvent {
+        session: SessionId(row.try_get("session_id")?),
+        session_name: row.try_get("session")?,
+        version: row.try_get("version")?,
+        role: row.try_get::<_, Option<String>>("role")?.unwrap_or_default(),
+        speaker: row.try_get("speaker")?,
+        content: row.try_get::<_, Option<String>>("content")?.unwrap_or_default(),
+        occurred_at: row.try_get("occurred_at")?,
+    })
+}
+
+/// Reads a memory with its evidence, from the columns of a memory and the arrays `sessions` and `versions`.
+pub(crate) fn recalled_memory(row: &Row) -> Result<RecalledMemory, Error> {
+    let sessions: Option<Vec<String>> = row.try_get("sessions")?;
+    let versions: Option<Vec<i64>> = row.try_get("versions")?;
+    let evidence = sessions.unwrap_or_default().into_iter().zip(versions.unwrap_or_default()).collect();
+    Ok(RecalledMemory { memory: row::memory(row)?, evidence })
+}
