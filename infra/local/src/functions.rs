@@ -43,6 +43,8 @@ pub fn build(workspace: &Path, functions: &[String], quiet: bool) -> Result<Path
     if quiet {
         cargo.arg("--quiet");
     }
+    // Together with this tool, so that what both use is built with the same features, once.
+    cargo.args(["--package", env!("CARGO_PKG_NAME")]);
     for function in functions {
         cargo.args(["--package", function]);
     }

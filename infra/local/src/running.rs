@@ -110,20 +110,17 @@ pub async fn start(
     let port = lambda_port(options)?;
     let addresses: BTreeMap<String, String> =
         names.iter().map(|name| (name.clone(), functions::invocation_url(port, name))).collect();
-    let aws_endpoint = match &environment.aws_endpoint_url {
-        Some(endpoint) => {
-            say("using the AWS endpoint that AWS_ENDPOINT_URL names");
-            endpoint.clone()
-        }
-        None => {
-            say("starting the AWS emulator");
-            let post = Post::new(&state.root().join("run"), "emulator", Duration::ZERO)?;
-            leases.push(lease(&post).await?);
-            let log = state.log("emulator");
-            let (guarded, running) = emulator::start(&post, &cache, state.root(), &log, &addresses).await?;
-            parts.push(("the AWS emulator", guarded, post));
-            running.endpoint
-        }
+    let aws_endpoint = if let Some(endpoint) = &environment.aws_endpoint_url {
+        say("using the AWS endpoint that AWS_ENDPOINT_URL names");
+        endpoint.clone()
+    } else {
+        say("starting the AWS emulator");
+        let post = Post::new(&state.root().join("run"), "emulator", Duration::ZERO)?;
+        leases.push(lease(&post).await?);
+        let log = state.log("emulator");
+        let (guarded, running) = emulator::start(&post, &cache, state.root(), &log, &addresses).await?;
+        parts.push(("the AWS emulator", guarded, post));
+        running.endpoint
     };
     let aws = emulator::sdk_config(&aws_endpoint, ACCOUNT);
     say("deploying infra/template.yaml");

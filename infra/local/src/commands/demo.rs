@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -179,7 +178,7 @@ fn keep_logs(state: &StateFolder) -> Result<PathBuf> {
 
 impl Outcome {
     fn json(&self, start_seconds: f64, seconds: f64) -> Value {
-        let round = |seconds: f64| (Duration::from_secs_f64(seconds).as_millis() as f64) / 1_000.0;
+        let round = |seconds: f64| (seconds * 1_000.0).round() / 1_000.0;
         json!({
             "events": self.imported.inserted,
             "sessions": self.imported.sessions,
