@@ -84,10 +84,13 @@ async fn one_holder_at_a_time_and_its_death_costs_no_more_than_the_lease() {
 async fn of_many_at_once_one_gets_the_lease() {
     let (_aws, hot) = hot().await;
     let session = SessionId(Uuid::from_u128(1));
-    let attempts = (1..=10).map(|holder| {
-        let hot = hot.clone();
-        async move { hot.acquire_lease("indexer", session, Uuid::from_u128(holder), MINUTE, at(0)).await.unwrap() }
-    });
+    let attempts =
+        (1..=10).map(|holder| {
+            let hot = hot.clone();
+            async move {
+                hot.acquire_lease("indexer", session, Uuid::from_u128(holder), MINUTE, at(0)).await.unwrap()
+            }
+        });
     let got = futures::future::join_all(attempts).await;
     assert_eq!(got.iter().flatten().count(), 1);
 }
@@ -116,7 +119,8 @@ async fn a_context_ends_a_day_after_the_last_activity_although_the_item_is_still
     assert_eq!(read(&hot, &old, at(0) + day).await, Read::Absent);
     assert_eq!(hot.latest_session(&old.tenant, &old.user, at(0) + day).await.unwrap(), Read::Absent);
 
-    let stored = aws.dynamodb().get_item().table_name("afterthought-hot").set_key(Some(key(&old))).send().await;
+    let stored =
+        aws.dynamodb().get_item().table_name("afterthought-hot").set_key(Some(key(&old))).send().await;
     let expires = stored.unwrap().item.unwrap().remove("expires_at").unwrap();
     assert_eq!(expires, AttributeValue::N((at(0) + day).as_second().to_string()), "the table's time to live");
 
@@ -217,7 +221,8 @@ async fn twenty_of_the_longest_messages_fit_into_one_item() {
 async fn a_missing_table_is_a_refusal_worth_a_retry() {
     let aws = TestAws::create().await.unwrap();
     let hot = Hot::new(aws.dynamodb(), "nowhere".into());
-    let error = hot.acquire_lease("indexer", SessionId(Uuid::nil()), Uuid::nil(), MINUTE, at(0)).await.unwrap_err();
+    let error =
+        hot.acquire_lease("indexer", SessionId(Uuid::nil()), Uuid::nil(), MINUTE, at(0)).await.unwrap_err();
     assert!(matches!(error, hot::Error::Refused(_)), "{error}");
     assert_eq!(error.disposition(), Disposition::Retry);
 }
