@@ -1,5 +1,6 @@
 //! The loop every agent shares, with real Postgres, SQS and DynamoDB protocols: whatever happens to a wake-up, its
 //! effects are there once.
+#![cfg(test)]
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -341,7 +342,7 @@ async fn a_limited_rate_or_a_session_in_other_hands_puts_the_wake_up_off() {
     let lease = stage
         .services
         .hot
-        .acquire_lease("echo", held, Uuid::nil(), Duration::from_secs(60), now)
+        .acquire_lease("echo", held, Uuid::nil(), Duration::from_mins(1), now)
         .await
         .unwrap();
     assert!(lease.is_some());
@@ -364,7 +365,7 @@ async fn a_limited_rate_or_a_session_in_other_hands_puts_the_wake_up_off() {
     let taken = stage
         .services
         .hot
-        .acquire_lease("echo", held, Uuid::max(), Duration::from_secs(60), later)
+        .acquire_lease("echo", held, Uuid::max(), Duration::from_mins(1), later)
         .await
         .unwrap();
     assert!(taken.is_some(), "a lease ends by itself");

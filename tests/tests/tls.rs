@@ -2,6 +2,7 @@
 //!
 //! The Postgres of the tests is built without TLS, so a small front answers `SSLRequest`, ends TLS with certificates made
 //! here, and hands the bytes on to it.
+#![cfg(test)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +22,8 @@ fn address(database: &TestDatabase) -> (String, String) {
     let config: tokio_postgres::Config = database.url().parse().unwrap();
     let user = config.get_user().unwrap().to_owned();
     let name = config.get_dbname().unwrap().to_owned();
-    let password = config.get_password().map(|bytes| format!(":{}", String::from_utf8_lossy(bytes))).unwrap_or_default();
+    let password =
+        config.get_password().map(|bytes| format!(":{}", String::from_utf8_lossy(bytes))).unwrap_or_default();
     let port = config.get_ports()[0];
     (format!("127.0.0.1:{port}"), format!("{user}{password}@HOST/{name}"))
 }
@@ -65,7 +67,11 @@ impl Front {
                 tokio::spawn(async move {
                     let mut request = [0; 8];
                     client.read_exact(&mut request).await?;
-                    assert_eq!(request, [0, 0, 0, 8, 4, 210, 22, 47], "a client that must not speak in the clear did");
+                    assert_eq!(
+                        request,
+                        [0, 0, 0, 8, 4, 210, 22, 47],
+                        "a client that must not speak in the clear did"
+                    );
                     client.write_all(b"S").await?;
                     let mut client = acceptor.accept(client).await?;
                     let mut server = TcpStream::connect(&upstream).await?;
@@ -90,15 +96,20 @@ async fn a_server_is_believed_only_with_a_certificate_for_its_name_from_a_truste
     let authority = front.authority.display();
     let at = |host: &str| rest.replace("HOST", &format!("{host}:{}", front.address.port()));
 
-    reach(&format!("postgres://{}?sslmode=verify-full&sslrootcert={authority}", at("localhost"))).await.unwrap();
+    reach(&format!("postgres://{}?sslmode=verify-full&sslrootcert={authority}", at("localhost")))
+        .await
+        .unwrap();
 
     let other_name = format!("postgres://{}?sslmode=verify-full&sslrootcert={authority}", at("127.0.0.1"));
     let error = reach(&other_name).await.unwrap_err().to_string();
     assert!(error.contains("certificate"), "{error}");
 
     let stranger = Front::start(upstream.clone(), "localhost").await;
-    let other_authority =
-        format!("postgres://{}?sslmode=verify-full&sslrootcert={}", at("localhost"), stranger.authority.display());
+    let other_authority = format!(
+        "postgres://{}?sslmode=verify-full&sslrootcert={}",
+        at("localhost"),
+        stranger.authority.display()
+    );
     let error = reach(&other_authority).await.unwrap_err().to_string();
     assert!(error.contains("certificate"), "{error}");
 

@@ -94,8 +94,8 @@ impl Config {
             database,
             hot_table: needed("HOT_TABLE", "the name of the DynamoDB table")?.to_owned(),
             routes: Routes::parse(needed(Routes::VARIABLE, "agent=queue URL, separated by commas")?)?,
-            model: ModelConfig::from_map(&variables)?,
-            embedder: EmbedderConfig::from_map(&variables)?,
+            model: ModelConfig::from_map(variables)?,
+            embedder: EmbedderConfig::from_map(variables)?,
             summarizer_max_wait: Duration::from_secs(number(variables, "SUMMARIZER_MAX_WAIT_SECONDS", 300)?),
             concurrency: usize::try_from(number(variables, "AGENT_CONCURRENCY", 4)?)
                 .unwrap_or(usize::MAX)

@@ -258,7 +258,7 @@ async fn think<A: Agent>(
         match services.store.commit(&window, &effects, &run).await? {
             Committed::LostRace => return Ok(Ended::LostRace),
             Committed::Done(reconciled) => {
-                measure(spec.name, &window, &reconciled, insert_time, started_at, (services.now)())
+                measure(spec.name, &window, &reconciled, insert_time, started_at, (services.now)());
             }
         }
         ended = Ended::Thought;

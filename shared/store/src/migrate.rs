@@ -54,7 +54,7 @@ pub async fn run(config: &DatabaseConfig, slot: Slot<'_>) -> Result<Migrated, Er
 
 /// The number of the newest migration this code knows: what a database is at after [`run`].
 pub fn newest() -> Result<i64, Error> {
-    Ok(migrations()?.last().map_or(0, |migration| i64::from(migration.version())))
+    Ok(migrations()?.last().map_or(0, Migration::version))
 }
 
 async fn connect(config: &DatabaseConfig) -> Result<Client, Error> {
