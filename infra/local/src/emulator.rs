@@ -85,6 +85,7 @@ async fn start_once(
         stop_signal: StopSignal::Term,
         restart: false,
         reload: false,
+        needs_port: None,
     };
     let running = Running { endpoint: format!("http://127.0.0.1:{port}") };
     let mut guarded = post.run(&[server], log)?;

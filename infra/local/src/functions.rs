@@ -97,24 +97,24 @@ fn servers(
     hosting: &Hosting<'_>,
     environment: &BTreeMap<String, String>,
 ) -> Vec<Server> {
-    let server =
-        |name: &str, argv: Vec<String>, environment: BTreeMap<String, String>, reload: bool| Server {
-            argv,
-            environment,
-            directory: hosting.workspace.to_owned(),
-            log: state.log(name),
-            user: None,
-            stop_signal: StopSignal::Term,
-            restart: true,
-            reload,
-        };
+    let server = |name: &str, argv: Vec<String>| Server {
+        argv,
+        environment: environment.clone(),
+        directory: hosting.workspace.to_owned(),
+        log: state.log(name),
+        user: None,
+        stop_signal: StopSignal::Term,
+        restart: true,
+        reload: hosting.reload,
+        needs_port: None,
+    };
     let mut watch = vec![package.join("bin/cargo-lambda").display().to_string()];
     watch.extend(
         ["lambda", "watch", "--only-lambda-apis", "--ignore-changes", "--offline", "-A", "127.0.0.1", "-P"]
             .map(str::to_owned),
     );
     watch.push(hosting.port.to_string());
-    let mut servers = vec![server("lambda-api", watch, BTreeMap::new(), false)];
+    let mut servers = vec![Server { reload: false, ..server("lambda-api", watch) }];
     let program = |function: &str| vec![hosting.programs.join(function).display().to_string()];
     for function in hosting.functions {
         let mut environment = environment.clone();
@@ -129,9 +129,13 @@ fn servers(
         );
         let instances = if matches!(function.as_str(), READER | "migrate") { 1 } else { hosting.instances };
         for _ in 0..instances {
-            servers.push(server(function, program(function), environment.clone(), hosting.reload));
+            servers.push(Server {
+                environment: environment.clone(),
+                needs_port: Some(hosting.port),
+                ..server(function, program(function))
+            });
         }
     }
-    servers.push(server(READER, program(READER), environment.clone(), hosting.reload));
+    servers.push(server(READER, program(READER)));
     servers
 }

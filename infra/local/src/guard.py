@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -86,6 +87,18 @@ class Server:
         self.started_at = self.start_at = 0.0
         self.back_off = FIRST_BACK_OFF_SECONDS
         self.program = None
+
+    def may_start(self):
+        """Whether its back-off is over and what it needs answers."""
+        if time.monotonic() < self.start_at:
+            return False
+        if self.spec["needs_port"] is None:
+            return True
+        try:
+            socket.create_connection(("127.0.0.1", self.spec["needs_port"]), timeout=1).close()
+            return True
+        except OSError:
+            return False
 
     def start(self):
         def die_with_the_guard():
@@ -197,7 +210,7 @@ class Guard:
     def run(self):
         while not self.asked_to_stop and not self.unused() and self.note_ended():
             for server in self.servers:
-                if server.pid is None and time.monotonic() >= server.start_at:
+                if server.pid is None and server.may_start():
                     server.start()
                 elif server.pid is not None and server.program_changed():
                     server.signal()

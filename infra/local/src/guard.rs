@@ -60,6 +60,8 @@ pub struct Server {
     pub restart: bool,
     /// Whether to start it again when its program was built anew.
     pub reload: bool,
+    /// A loopback port that has to answer before it is started.
+    pub needs_port: Option<u16>,
 }
 
 /// The right to use a server. The server ends when the last lease is gone, however its holder ended.

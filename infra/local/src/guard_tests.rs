@@ -12,6 +12,7 @@ fn server(folder: &Path, restart: bool) -> Server {
         stop_signal: StopSignal::Term,
         restart,
         reload: false,
+        needs_port: None,
     }
 }
 

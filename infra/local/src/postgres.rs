@@ -333,6 +333,7 @@ fn native(
         stop_signal: StopSignal::Int,
         restart: false,
         reload: false,
+        needs_port: None,
     }
 }
 
@@ -378,6 +379,7 @@ fn container(data: &Path, log: &Path, port: u16, password: &str) -> Server {
         stop_signal: StopSignal::Int,
         restart: false,
         reload: false,
+        needs_port: None,
     }
 }
 

@@ -193,7 +193,6 @@ fn parameters(
         // Done above: on AWS a function does it, and here no function runs before the stack is deployed.
         ("RunMigrations", "false".to_owned()),
         ("RecallAuthType", "NONE".to_owned()),
-        ("MaximumConcurrency", options.instances.max(2).to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();

@@ -63,16 +63,54 @@ pub(crate) fn readable(answer: &Value) -> String {
             let text = |fields: &[&str]| {
                 fields.iter().find_map(|field| entry.get(*field)?.as_str()).unwrap_or_default()
             };
-            let score = entry.get("score").and_then(Value::as_f64).unwrap_or_default();
-            let who = text(&["type", "kind", "speaker", "role"]);
+            let score = entry.pointer("/score/total").and_then(Value::as_f64).unwrap_or_default();
+            let who = text(&["type", "speaker", "role"]);
             let when = text(&["occurred_at", "valid_from"]).get(..10).unwrap_or_default().to_owned();
             // Writing to a string cannot fail.
-            let _ = writeln!(lines, "    {score:>5.2}  {name:<8}  {when:<10}  {who}: {}", text(&["content"]));
+            let _ = writeln!(
+                lines,
+                "    {score:>5.2}  {name:<8}  {when:<10}  {who}: {}",
+                shortened(text(&["content"]))
+            );
         }
     }
     if lines.is_empty() {
         "    nothing is remembered that answers this".to_owned()
     } else {
         lines.trim_end().to_owned()
+    }
+}
+
+/// As much of a text as fits a line or two.
+fn shortened(text: &str) -> String {
+    const LONGEST_CHARS: usize = 180;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= LONGEST_CHARS {
+        return text;
+    }
+    let cut: String = text.chars().take(LONGEST_CHARS).collect();
+    format!("{} …", cut.rsplit_once(' ').map_or(cut.as_str(), |(whole_words, _)| whole_words))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_shown_with_scores_and_who_said_it() {
+        let answer = json!({
+            "memories": [{ "type": "summary", "content": "word ".repeat(60), "score": { "total": 1.5 } }],
+            "events": [{ "speaker": "Ada", "content": "Hello.", "occurred_at": "2026-02-10T09:00:00Z", "score": { "total": 2.25 } }]
+        });
+        let shown = readable(&answer);
+        assert!(shown.contains(" 1.50  memories") && shown.contains("word …"), "{shown}");
+        assert!(shown.contains(" 2.25  said      2026-02-10  Ada: Hello."), "{shown}");
+    }
+
+    #[test]
+    fn an_empty_answer_says_so() {
+        assert!(readable(&json!({ "memories": [], "events": [] })).contains("nothing is remembered"));
     }
 }
