@@ -267,8 +267,9 @@ fn ok<T: Serialize>(answer: &T) -> Response<Body> {
     match serde_json::to_string(answer) {
         Ok(body) => Response::builder()
             .header("content-type", "application/json")
+            .header("cache-control", "no-store")
             .body(Body::Text(body))
-            .expect("the header is fixed"),
+            .expect("the headers are fixed"),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
             Problem::unavailable("this function").into_response()
