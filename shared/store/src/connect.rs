@@ -20,10 +20,11 @@ pub enum Role {
 
 impl Role {
     /// Start-up options that take the role on before the first statement. Plans are made for the values at hand:
-    /// a plan kept for one tenant's numbers can be wrong by orders of magnitude for the next.
+    /// a plan kept for one tenant's numbers can be wrong by orders of magnitude for the next. Compiling such a plan
+    /// would cost a search more than running it.
     fn options(self) -> &'static str {
         match self {
-            Self::Agent => "-c role=afterthought_agent -c plan_cache_mode=force_custom_plan",
+            Self::Agent => "-c role=afterthought_agent -c plan_cache_mode=force_custom_plan -c jit=off",
             Self::Reader => "-c role=afterthought_reader -c plan_cache_mode=force_custom_plan",
             Self::Login => "-c plan_cache_mode=force_custom_plan",
         }
