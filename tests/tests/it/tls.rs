@@ -2,7 +2,6 @@
 //!
 //! The Postgres of the tests is built without TLS, so a small front answers `SSLRequest`, ends TLS with certificates made
 //! here, and hands the bytes on to it.
-#![cfg(test)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

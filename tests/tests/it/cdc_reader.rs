@@ -1,6 +1,5 @@
 //! The replication reader with a real Postgres and real queues: whatever happens to a reader, every change wakes
 //! its agents, and nothing is confirmed before that.
-#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

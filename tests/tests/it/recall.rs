@@ -1,7 +1,5 @@
 //! The indexer and the recall function together, with real Postgres and the real DynamoDB protocol.
 
-#![cfg(test)]
-
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -169,7 +167,7 @@ impl Stage {
 }
 
 async fn get(recall: &Recall, tenant: &str, path: &str, query_string: &str) -> (u16, Value) {
-    let mut event: Value = serde_json::from_str(include_str!("../events/recall.json")).unwrap();
+    let mut event: Value = serde_json::from_str(include_str!("../../events/recall.json")).unwrap();
     event["rawPath"] = path.into();
     event["rawQueryString"] = query_string.into();
     event["headers"]["afterthought-tenant"] = tenant.into();

@@ -1,5 +1,4 @@
 //! What an application may insert, and what it gets for anything else. Real Postgres.
-#![cfg(test)]
 
 use futures::future::try_join_all;
 use testkit::TestDatabase;

@@ -1,6 +1,5 @@
 //! The loop every agent shares, with real Postgres, SQS and DynamoDB protocols: whatever happens to a wake-up, its
 //! effects are there once.
-#![cfg(test)]
 
 use std::collections::HashMap;
 use std::sync::Mutex;

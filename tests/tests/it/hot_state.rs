@@ -1,7 +1,5 @@
 //! Leases and session contexts over the real DynamoDB protocol.
 
-#![cfg(test)]
-
 use std::collections::HashMap;
 use std::time::Duration;
 

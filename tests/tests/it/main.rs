@@ -1,0 +1,13 @@
+//! Everything that is tried with real parts: Postgres with logical replication, SQS and DynamoDB protocols.
+//!
+//! One binary, because every test links the whole tree. Servers are shared between tests and test processes; every test
+//! has a database and an AWS account of its own.
+
+#![cfg(test)]
+
+mod agent_loop;
+mod cdc_reader;
+mod hot_state;
+mod messages;
+mod recall;
+mod tls;
