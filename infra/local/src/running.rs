@@ -41,6 +41,9 @@ pub struct Options {
     pub instances: u16,
     /// How long a session has to be quiet before it is summarised; the template's default when absent.
     pub summary_quiet_seconds: Option<u16>,
+    /// Whether a function's processes are replaced when it is built anew. Whatever one is thinking about is then lost
+    /// until its wake-up is delivered again.
+    pub reload: bool,
     /// Whether everything the stack keeps is meant to go with it.
     pub throw_away: bool,
 }
@@ -139,7 +142,7 @@ pub async fn start(
         programs: &programs,
         functions: &names,
         instances: options.instances,
-        reload: !options.throw_away,
+        reload: options.reload,
         port,
     };
     let mut function_environment = deployed.environment.clone();
@@ -196,6 +199,12 @@ fn parameters(
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    // `cargo lambda watch` never answers for a process that was killed: its wake-ups come again when the emulator has
+    // given up on them. The built-in model thinks in milliseconds, so that may be soon.
+    if !environment.passed_on.contains_key("MODEL_URL") {
+        parameters.insert("AgentTimeoutSeconds".to_owned(), "30".to_owned());
+        parameters.insert("WakeUpVisibilitySeconds".to_owned(), "35".to_owned());
+    }
     if let Some(seconds) = options.summary_quiet_seconds {
         parameters.insert("SummaryQuietSeconds".to_owned(), seconds.to_string());
     }

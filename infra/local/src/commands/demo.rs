@@ -36,7 +36,7 @@ pub(crate) struct Demo {
     #[arg(long)]
     format: Option<Format>,
     /// So many processes of each agent.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
     /// End with one line of JSON instead of memories and answers.
     #[arg(long)]
@@ -75,6 +75,7 @@ impl Demo {
             workspace: workspace(),
             instances: self.concurrency,
             summary_quiet_seconds: Some(SUMMARY_QUIET_SECONDS),
+            reload: false,
             throw_away: true,
         };
         let mut running = tokio::select! {

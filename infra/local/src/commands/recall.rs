@@ -45,7 +45,7 @@ pub(crate) async fn ask(recall_url: &str, tenant: &str, user: &str, question: &s
         .context("the recall URL has no path")?
         .extend(["v1", "users", user, "recall"]);
     url.query_pairs_mut().append_pair("query", question).append_pair("k", &k.to_string());
-    let answer = reqwest::Client::new().get(url).header("x-tenant", tenant).send().await?;
+    let answer = reqwest::Client::new().get(url).header("afterthought-tenant", tenant).send().await?;
     let status = answer.status();
     let text = answer.text().await?;
     if !status.is_success() {

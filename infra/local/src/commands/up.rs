@@ -15,11 +15,14 @@ pub(crate) struct Up {
     #[command(flatten)]
     state: StateOption,
     /// So many processes of each agent and of `recall`.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
     /// How long a session has to be quiet before it is summarised.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=900))]
     summary_quiet: Option<u16>,
+    /// Replace a function's processes when it is built anew (`cargo build`).
+    #[arg(long)]
+    reload: bool,
     /// Do not print the logs; they are in the state folder in any case.
     #[arg(long)]
     quiet: bool,
@@ -32,6 +35,7 @@ impl Up {
             workspace: workspace(),
             instances: self.concurrency,
             summary_quiet_seconds: self.summary_quiet,
+            reload: self.reload,
             throw_away: false,
         };
         let mut running = tokio::select! {
@@ -77,6 +81,6 @@ fn describe(running: &Running) {
     ));
     say("  cargo local import FILE · cargo local recall ada \"Where does Ada move?\" · cargo local status");
     say("");
-    say("Ctrl-C stops everything. A function is replaced when it is built anew (`cargo build`).");
+    say("Ctrl-C stops everything.");
     say("");
 }
