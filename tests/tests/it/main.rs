@@ -11,3 +11,4 @@ mod hot_state;
 mod messages;
 mod recall;
 mod tls;
+mod wiring;

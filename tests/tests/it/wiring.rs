@@ -1,0 +1,312 @@
+//! Everything that belongs together is named together: a folder in `functions/` has its function in the template, a
+//! route its queue, a queue its mapping, dead letters and alarm, and every reference names something.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use domain::Envelope;
+use local::template::Template;
+use serde_yaml_ng::Value;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn text() -> String {
+    fs::read_to_string(workspace().join("infra/template.yaml")).unwrap()
+}
+
+fn folders() -> Vec<String> {
+    let mut folders: Vec<String> = fs::read_dir(workspace().join("functions"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join("Cargo.toml").is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn string<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The logical name in `Ref: x` or `Fn::GetAtt: [x, y]`.
+fn referred(value: Option<&Value>) -> &str {
+    let Some(value) = value else { return "" };
+    let named = value.get("Ref").or_else(|| value.get("Fn::GetAtt")?.get(0));
+    named.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// `agent` → logical name of its queue, as the functions are told.
+fn routes(template: &Template) -> Vec<(String, String)> {
+    let variables = &template.document()["Globals"]["Function"]["Environment"]["Variables"];
+    let text = variables["WAKE_UP_QUEUES"]["Fn::Sub"].as_str().unwrap_or_default();
+    text.split(',')
+        .filter_map(|entry| entry.split_once('='))
+        .map(|(agent, queue)| {
+            (agent.to_owned(), queue.trim_start_matches("${").trim_end_matches('}').to_owned())
+        })
+        .collect()
+}
+
+/// What is wrong with a template, given the folders of `functions/`; nothing when all is well.
+fn problems(template: &Template, folders: &[String]) -> Vec<String> {
+    let mut problems = Vec::new();
+    problems.extend(functions(template, folders));
+    problems.extend(queues(template));
+    problems.extend(dangling(template));
+    problems
+}
+
+fn functions(template: &Template, folders: &[String]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let functions = template.resources("AWS::Serverless::Function");
+    let names: BTreeSet<&str> = functions.values().map(|function| string(function, "FunctionName")).collect();
+    for folder in folders {
+        if !names.contains(folder.as_str()) {
+            problems.push(format!("functions/{folder} is not in the template"));
+        }
+    }
+    for (logical, function) in &functions {
+        let name = string(function, "FunctionName");
+        if string(function, "CodeUri") != format!("../functions/{name}")
+            || !folders.iter().any(|folder| folder == name)
+        {
+            problems.push(format!("{logical}: name, folder and CodeUri differ"));
+        }
+        let method = &template.document()["Resources"][*logical]["Metadata"]["BuildMethod"];
+        if method.as_str() != Some("rust-cargolambda") {
+            problems.push(format!("{logical} is not built by cargo-lambda"));
+        }
+    }
+    problems
+}
+
+fn queues(template: &Template) -> Vec<String> {
+    let mut problems = Vec::new();
+    let queues = template.resources("AWS::SQS::Queue");
+    let functions = template.resources("AWS::Serverless::Function");
+    let mappings = template.resources("AWS::Lambda::EventSourceMapping");
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    let routes = routes(template);
+    for (agent, queue) in &routes {
+        if queues.get(queue.as_str()).is_none_or(|found| string(found, "QueueName") != agent) {
+            problems.push(format!("WAKE_UP_QUEUES sends {agent} to {queue}, which is not its queue"));
+        }
+        let reader = functions.values().find(|function| string(function, "FunctionName") == "cdc-reader");
+        let may_send = reader
+            .and_then(|reader| reader.get("Policies"))
+            .and_then(Value::as_sequence)
+            .is_some_and(|policies| {
+                policies
+                    .iter()
+                    .any(|policy| referred(policy["SQSSendMessagePolicy"].get("QueueName")) == queue)
+            });
+        if !may_send {
+            problems.push(format!("cdc-reader may not send to {queue}"));
+        }
+    }
+    for (logical, mapping) in &mappings {
+        let queue = referred(mapping.get("EventSourceArn"));
+        let function = functions
+            .get(referred(mapping.get("FunctionName")))
+            .map(|function| string(function, "FunctionName"));
+        if queues.get(queue).map(|queue| string(queue, "QueueName")) != function || function.is_none() {
+            problems.push(format!("{logical} joins a queue and a function of different names"));
+        }
+        let reports = mapping["FunctionResponseTypes"]
+            .as_sequence()
+            .is_some_and(|types| types.iter().any(|kind| kind.as_str() == Some("ReportBatchItemFailures")));
+        if !reports {
+            problems.push(format!("{logical} lacks ReportBatchItemFailures"));
+        }
+        // The emulator compares it with a count, so it has to be a number here and no parameter.
+        if mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().is_none() {
+            problems.push(format!("{logical} lacks MaximumConcurrency"));
+        }
+    }
+    for (logical, queue) in &queues {
+        let name = string(queue, "QueueName");
+        if name.ends_with("-dlq") {
+            let watched = alarms.values().any(|alarm| {
+                string(alarm, "MetricName") == "ApproximateNumberOfMessagesVisible"
+                    && referred(alarm["Dimensions"][0].get("Value")) == *logical
+            });
+            if !watched {
+                problems.push(format!("{logical} has no alarm"));
+            }
+            continue;
+        }
+        let dead = referred(queue["RedrivePolicy"].get("deadLetterTargetArn"));
+        if queues.get(dead).map(|queue| string(queue, "QueueName")) != Some(format!("{name}-dlq").as_str())
+            || queue["RedrivePolicy"]["maxReceiveCount"].as_u64() != Some(5)
+        {
+            problems.push(format!("{logical} has no dead-letter queue {name}-dlq after five attempts"));
+        }
+        if !routes.iter().any(|(agent, _)| agent == name) {
+            problems.push(format!("{logical} is not in WAKE_UP_QUEUES"));
+        }
+        if !mappings.values().any(|mapping| referred(mapping.get("EventSourceArn")) == *logical) {
+            problems.push(format!("{logical} wakes nobody"));
+        }
+    }
+    problems
+}
+
+/// Names that SAM makes beside those of the template.
+fn known_names(template: &Template) -> BTreeSet<String> {
+    let keys = |section: &str| {
+        let section = template.document().get(section).and_then(Value::as_mapping);
+        section.into_iter().flatten().filter_map(|(key, _)| key.as_str().map(str::to_owned))
+    };
+    let mut known: BTreeSet<String> = keys("Parameters").chain(keys("Resources")).collect();
+    for (logical, function) in template.resources("AWS::Serverless::Function") {
+        if function.get("FunctionUrlConfig").is_some() {
+            known.insert(format!("{logical}Url"));
+        }
+        if function.get("AutoPublishAlias").is_some() {
+            known.extend([format!("{logical}.Version"), format!("{logical}.Alias")]);
+        }
+    }
+    known
+}
+
+fn dangling(template: &Template) -> Vec<String> {
+    let known = known_names(template);
+    let conditions: BTreeSet<&str> = template.document()["Conditions"]
+        .as_mapping()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, _)| name.as_str())
+        .collect();
+    let mut problems = Vec::new();
+    let mut rest = vec![template.document()];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::Sequence(items) => rest.extend(items),
+            Value::Mapping(entries) => {
+                for (key, argument) in entries {
+                    rest.push(argument);
+                    let names: Vec<String> = match key.as_str() {
+                        Some("Ref") => vec![argument.as_str().unwrap_or_default().to_owned()],
+                        Some("Fn::GetAtt") => vec![argument[0].as_str().unwrap_or_default().to_owned()],
+                        Some("DependsOn") => argument.as_str().map(str::to_owned).into_iter().collect(),
+                        Some("Fn::Sub") => placeholders(argument.as_str().unwrap_or_default()),
+                        Some("Fn::If") => {
+                            let condition = argument[0].as_str().unwrap_or_default();
+                            if !conditions.contains(condition) {
+                                problems.push(format!("condition {condition} does not exist"));
+                            }
+                            Vec::new()
+                        }
+                        _ => Vec::new(),
+                    };
+                    for name in names {
+                        if !name.starts_with("AWS::") && !known.contains(&name) {
+                            problems.push(format!("{name} does not exist"));
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    problems
+}
+
+/// The names in the `${…}` of a text, without their attributes.
+fn placeholders(text: &str) -> Vec<String> {
+    text.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next())
+        .map(|name| name.split('.').next().unwrap_or(name).to_owned())
+        .collect()
+}
+
+#[test]
+fn the_template_and_the_functions_belong_together() {
+    let template = Template::parse(&text()).unwrap();
+    assert_eq!(problems(&template, &folders()), Vec::<String>::new());
+    assert!(!routes(&template).is_empty());
+}
+
+#[test]
+fn whatever_is_missing_is_found() {
+    let broken = |from: &str, to: &str| {
+        let text = text();
+        assert!(text.contains(from), "the template no longer has {from:?}");
+        problems(&Template::parse(&text.replace(from, to)).unwrap(), &folders()).join("\n")
+    };
+    let cases = [
+        (
+            "FunctionName: summarizer\n",
+            "FunctionName: summariser\n",
+            "functions/summarizer is not in the template",
+        ),
+        ("CodeUri: ../functions/recall", "CodeUri: ../functions/indexer", "name, folder and CodeUri differ"),
+        ("BuildMethod: rust-cargolambda", "BuildMethod: makefile", "not built by cargo-lambda"),
+        (",summarizer=${SummarizerQueue}", "", "SummarizerQueue is not in WAKE_UP_QUEUES"),
+        ("=${SummarizerQueue}", "=${IndexerQueue}", "which is not its queue"),
+        ("=${SummarizerQueue}", "=${SumQueue}", "SumQueue does not exist"),
+        (
+            "- SQSSendMessagePolicy: { QueueName: !GetAtt SummarizerQueue.QueueName }",
+            "- SQSPollerPolicy: { QueueName: !GetAtt SummarizerQueue.QueueName }",
+            "cdc-reader may not send to SummarizerQueue",
+        ),
+        ("FunctionResponseTypes: [ReportBatchItemFailures]", "x: y", "lacks ReportBatchItemFailures"),
+        ("MaximumConcurrency: 10", "MaximumConcurrency: !Ref LogLevel", "lacks MaximumConcurrency"),
+        (
+            "EventSourceArn: !GetAtt IndexerQueue.Arn",
+            "EventSourceArn: !GetAtt SummarizerQueue.Arn",
+            "IndexerQueue wakes nobody",
+        ),
+        ("deadLetterTargetArn: !GetAtt IndexerDeadLetters.Arn", "x: y", "no dead-letter queue indexer-dlq"),
+        ("Value: !GetAtt IndexerDeadLetters.QueueName", "Value: nothing", "IndexerDeadLetters has no alarm"),
+        (
+            "EventSourceArn: !GetAtt IndexerQueue.Arn",
+            "EventSourceArn: !GetAtt IdxQueue.Arn",
+            "IdxQueue does not exist",
+        ),
+        ("!If [HasAlarmTopic,", "!If [HasTopic,", "condition HasTopic does not exist"),
+    ];
+    for (from, to, expected) in cases {
+        let problems = broken(from, to);
+        assert!(problems.contains(expected), "{from:?} → {to:?}: {problems}");
+    }
+    let forgotten = [folders(), vec!["new-agent".to_owned()]].concat();
+    let problems = problems(&Template::parse(&text()).unwrap(), &forgotten);
+    assert_eq!(problems, ["functions/new-agent is not in the template"]);
+}
+
+#[test]
+fn a_wake_up_is_hidden_for_six_times_the_time_an_agent_has() {
+    let template = Template::parse(&text()).unwrap();
+    let default = |parameter: &str| template.document()["Parameters"][parameter]["Default"].as_u64().unwrap();
+    assert!(default("WakeUpVisibilitySeconds") >= 6 * default("AgentTimeoutSeconds"));
+}
+
+#[test]
+fn the_tests_table_is_the_templates() {
+    let template = Template::parse(&text()).unwrap();
+    let table = template.resources("AWS::DynamoDB::Table")["HotTable"];
+    let keys: Vec<_> =
+        table["KeySchema"].as_sequence().unwrap().iter().map(|key| string(key, "AttributeName")).collect();
+    assert_eq!(keys, ["pk", "sk"]);
+    assert_eq!(template.hot_table_expiry(), Some("expires_at"));
+}
+
+#[test]
+fn every_function_has_a_test_event() {
+    for function in folders() {
+        let path = workspace().join("tests/events").join(format!("{function}.json"));
+        let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
+        let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let records = event.get("Records").and_then(serde_json::Value::as_array);
+        for record in records.into_iter().flatten() {
+            assert!(record["eventSourceARN"].as_str().unwrap().ends_with(&format!(":{function}")));
+            Envelope::parse(record["body"].as_str().unwrap()).unwrap();
+        }
+    }
+}
