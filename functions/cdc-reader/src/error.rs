@@ -1,3 +1,5 @@
+use std::io::ErrorKind;
+
 use pgwire_replication::PgWireError;
 
 use crate::catalog::MissingColumn;
@@ -140,6 +142,12 @@ impl Error {
             // A wrong password or login, or a database that does not exist: waiting changes nothing.
             Self::Connection(PgWireError::Server(message))
                 if matches!(sqlstate(message), Some("28000" | "28P01" | "3D000")) =>
+            {
+                Verdict::GiveUp
+            }
+            // A certificate that is not trusted, or a server that speaks no TLS.
+            Self::Tls { source, .. }
+                if matches!(source.kind(), ErrorKind::InvalidData | ErrorKind::Other) =>
             {
                 Verdict::GiveUp
             }

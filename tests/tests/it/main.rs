@@ -9,6 +9,7 @@ mod agent_loop;
 mod cdc_reader;
 mod hot_state;
 mod messages;
+mod queue;
 mod recall;
 mod tls;
 mod wiring;

@@ -6,7 +6,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use cdc_reader::{Ended, FlushPolicy, Lifetime, Reader, Run, Sink, Source, Wakes, WhenBusy};
+use jiff::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -15,6 +18,7 @@ use testkit::TestDatabase;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 /// Where a test database listens, and the rest of its URL.
 fn address(database: &TestDatabase) -> (String, String) {
@@ -126,4 +130,36 @@ async fn a_server_without_tls_is_refused_when_tls_is_asked_for() {
     let url = format!("postgres://{plain}?sslmode=verify-full&sslrootcert={}", front.authority.display());
     let error = reach(&url).await.unwrap_err().to_string();
     assert!(error.contains("TLS") || error.contains("tls"), "{error}");
+}
+
+/// Accepts and forgets.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    async fn accept(&self, _wakes: Wakes) {}
+}
+
+#[tokio::test]
+async fn the_replication_stream_comes_through_the_same_checks() {
+    let database = TestDatabase::create().await.unwrap();
+    let slot = database.create_slot().await.unwrap();
+    let (upstream, rest) = address(&database);
+    let front = Front::start(upstream, "localhost").await;
+    let read = async |host: &str| {
+        let rest = rest.replace("HOST", &format!("{host}:{}", front.address.port()));
+        let url = format!("postgres://{rest}?sslmode=verify-full&sslrootcert={}", front.authority.display());
+        let source = Source::new(&DatabaseConfig::parse(&url).unwrap(), &slot, "afterthought").unwrap();
+        let run = Run {
+            instance: "test".into(),
+            lifetime: Lifetime::Unbounded,
+            when_busy: WhenBusy::Wait,
+            drain: true,
+            stop: CancellationToken::new(),
+            grace: Duration::from_secs(5),
+        };
+        Reader::new(source, Nowhere, FlushPolicy::default(), || Timestamp::UNIX_EPOCH).run(&run).await
+    };
+    assert_eq!(read("localhost").await.unwrap(), Ended::Drained);
+    let error = read("127.0.0.1").await.unwrap_err().to_string();
+    assert!(error.starts_with("no encrypted connection to 127.0.0.1") && error.contains("certificate"), "{error}");
 }
