@@ -60,6 +60,7 @@ pub struct Running {
     parts: Vec<(&'static str, Guarded, Post)>,
     leases: Vec<Lease>,
     own_database: Option<OwnDatabase>,
+    shares_emulator: bool,
     // Given back last, when nothing runs any more.
     claim: Claim,
 }
@@ -125,13 +126,14 @@ pub async fn start(
         parts.push(("the AWS emulator", guarded, post));
         running.endpoint
     };
-    let aws = emulator::sdk_config(&aws_endpoint, ACCOUNT);
+    let shares_emulator = environment.aws_endpoint_url.is_some();
+    let account = if shares_emulator && options.throw_away { random_account() } else { ACCOUNT.to_owned() };
+    let aws = emulator::sdk_config(&aws_endpoint, &account);
     say("deploying infra/template.yaml");
-    let deployed =
-        stack::deploy(&aws, ACCOUNT, &template, &parameters(environment, options, &server_url, &slot))
-            .await?;
-    if environment.aws_endpoint_url.is_some() {
-        stack::forward_invocations(&aws, ACCOUNT, &deployed.environment, &addresses).await?;
+    let parameters = parameters(environment, options, &server_url, &slot);
+    let deployed = stack::deploy(&aws, &account, &template, &parameters).await?;
+    if shares_emulator {
+        stack::forward_invocations(&aws, &account, &deployed.environment, &addresses).await?;
     }
 
     say("starting the functions");
@@ -146,7 +148,7 @@ pub async fn start(
         port,
     };
     let mut function_environment = deployed.environment.clone();
-    function_environment.extend(emulator::credentials(&aws_endpoint, ACCOUNT));
+    function_environment.extend(emulator::credentials(&aws_endpoint, &account));
     let guarded = functions::start(&post, &cache, state, &hosting, &function_environment).await?;
     parts.push(("the functions' host", guarded, post));
 
@@ -154,14 +156,19 @@ pub async fn start(
         database_url: server_url,
         slot,
         aws_endpoint,
-        account: ACCOUNT.to_owned(),
+        account,
         functions_url: format!("http://127.0.0.1:{port}/2015-03-31/functions"),
         recall_url: functions::http_url(port, "recall"),
         hot_table: deployed.hot_table()?.to_owned(),
         queues: deployed.queues,
     };
     claim.publish(&endpoints)?;
-    Ok(Running { endpoints, agents, aws, parts, leases, own_database, claim })
+    Ok(Running { endpoints, agents, aws, parts, leases, own_database, shares_emulator, claim })
+}
+
+#[expect(clippy::disallowed_methods, reason = "an account nobody else has")]
+fn random_account() -> String {
+    format!("{:012}", uuid::Uuid::new_v4().as_u128() % 1_000_000_000_000)
 }
 
 /// The port `cargo lambda invoke` looks at, where it is to be had: a stack that is used for long is invoked by hand.
@@ -232,9 +239,13 @@ impl Running {
         Ok(())
     }
 
-    /// Stops everything, the functions first, and waits until it has ended.
+    /// Stops everything and waits until it has ended.
     pub async fn stop(self) -> Result<()> {
-        let Self { parts, leases, own_database, claim, .. } = self;
+        let Self { aws, parts, leases, own_database, shares_emulator, claim, .. } = self;
+        if shares_emulator {
+            // An emulator of ours forgets everything when it ends; this one would go on delivering to nobody.
+            stack::remove(&aws).await?;
+        }
         drop(leases);
         for (name, guarded, post) in parts.into_iter().rev() {
             guarded.stop().await.with_context(|| format!("{name} could not be stopped"))?;

@@ -85,6 +85,23 @@ pub async fn deploy(
     Ok(deployed)
 }
 
+/// Removes the stack and everything in it.
+pub async fn remove(aws: &SdkConfig) -> Result<()> {
+    let cloudformation = Client::new(aws);
+    cloudformation.delete_stack().stack_name(NAME).send().await?;
+    let gone = async {
+        loop {
+            match describe(&cloudformation).await? {
+                Some(stack) if stack.stack_status() != Some(&StackStatus::DeleteComplete) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                _ => return Ok(()),
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, gone).await.context("the stack was not removed within two minutes")?
+}
+
 /// `agent=queue URL, …` as a map.
 fn routes(text: &str) -> BTreeMap<String, String> {
     text.split(',')

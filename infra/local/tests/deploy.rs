@@ -64,6 +64,10 @@ async fn the_template_deploys_and_deploys_again() {
     assert!(first.outputs.contains_key("RecallUrl"));
     let second = stack::deploy(&aws, ACCOUNT, &template, &parameters()).await.unwrap();
     assert_eq!(first, second);
+
+    stack::remove(&aws).await.unwrap();
+    let queues = sqs.list_queues().send().await.unwrap();
+    assert_eq!(queues.queue_urls(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clap::Args;
-use local::running::ACCOUNT;
 use local::template::Template;
 use serde_json::json;
 use store::{DatabaseConfig, Role, Store};
@@ -30,7 +29,7 @@ impl Status {
         let progress = store.progress(&agents).await?;
         let failures = store.quarantined_counts().await?;
         let slot = store.slot_state(&endpoints.slot).await?;
-        let aws = local::emulator::sdk_config(&endpoints.aws_endpoint, ACCOUNT);
+        let aws = local::emulator::sdk_config(&endpoints.aws_endpoint, &endpoints.account);
         let sqs = aws_sdk_sqs::Client::new(&aws);
         let dead = dead_letters(&sqs, &endpoints.queues).await?;
         let mut waiting = BTreeMap::new();
