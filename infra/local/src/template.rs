@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_agents_are_the_functions_that_queues_wake() {
-        assert_eq!(template().agents(), ["entity-extractor", "indexer", "summarizer"]);
+        assert_eq!(template().agents(), ["entity-extractor", "indexer", "sentiment-analyzer", "summarizer"]);
         assert!(template().functions().contains(&"recall".to_owned()));
         assert_eq!(template().hot_table_expiry(), Some("expires_at"));
     }

@@ -41,7 +41,10 @@ async fn the_template_deploys_and_deploys_again() {
     let template = Template::read(&workspace()).unwrap();
     let first = stack::deploy(&aws, ACCOUNT, &template, &parameters()).await.unwrap();
     assert_eq!(first.environment["DATABASE_URL"], "postgres://nobody@127.0.0.1:1/none");
-    assert_eq!(first.queues.keys().collect::<Vec<_>>(), ["entity-extractor", "indexer", "summarizer"]);
+    assert_eq!(
+        first.queues.keys().collect::<Vec<_>>(),
+        ["entity-extractor", "indexer", "sentiment-analyzer", "summarizer"]
+    );
     let sqs = aws_sdk_sqs::Client::new(&aws);
     for url in first.queues.values() {
         let attributes = sqs
@@ -55,7 +58,8 @@ async fn the_template_deploys_and_deploys_again() {
             .unwrap();
         assert!(attributes[&aws_sdk_sqs::types::QueueAttributeName::RedrivePolicy].contains("-dlq"));
         let delay = &attributes[&aws_sdk_sqs::types::QueueAttributeName::DelaySeconds];
-        assert_eq!(delay, if url.ends_with("summarizer") { "2" } else { "0" });
+        let waits = url.ends_with("summarizer") || url.ends_with("sentiment-analyzer");
+        assert_eq!(delay, if waits { "2" } else { "0" });
     }
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let expiry =

@@ -1,0 +1,198 @@
+//! The built-in thinking: a score for every turn, added to what is known of its speaker.
+
+use std::collections::BTreeMap;
+
+use domain::{Event, EventKind, Memory, MemoryType, OnConflict, Scope, Thought, Window};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::score::{Score, Scorer, TONED};
+use crate::tone::{Tone, Turn};
+
+/// The key of a session's tone.
+pub(crate) const KEY: &str = "session";
+/// Rules hear words, not irony.
+const CONFIDENCE: f32 = 0.6;
+const CONFIDENCE_IN_A_MODEL: f32 = 0.9;
+/// How many of a window's turns are named as evidence.
+const MOST_EVIDENCE: usize = 8;
+/// How many speakers are told apart. Whoever speaks up later is one of the others.
+const MOST_SPEAKERS: usize = 12;
+/// The longest speaker's name, in characters.
+const LONGEST_SPEAKER: usize = 60;
+const OTHERS: &str = "others";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Speaker {
+    name: String,
+    is_assistant: bool,
+    /// The version at which they first spoke.
+    since: i64,
+    #[serde(flatten)]
+    tone: Tone,
+}
+
+/// What is known of a session, speakers in the order they first spoke.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Session {
+    /// The last event that counted. A window that is thought about again adds nothing.
+    through: i64,
+    speakers: Vec<Speaker>,
+}
+
+/// The session's tone up to the end of the window; none when nothing was said in it.
+///
+/// It does not depend on how the session was cut into windows, only its evidence does. Turns that a model has `judged`
+/// count as it says, all others by the rules.
+pub(crate) fn think(
+    window: &Window,
+    current: Option<&Memory>,
+    scorer: &Scorer,
+    judged: Option<&BTreeMap<i64, Score>>,
+) -> Option<Thought> {
+    let turns: Vec<(&Event, Score)> = window
+        .events
+        .iter()
+        .filter(|event| is_said(event))
+        .map(|event| {
+            let judged = judged.and_then(|judged| judged.get(&event.version)).copied();
+            (event, judged.unwrap_or_else(|| scorer.score(&event.content)))
+        })
+        .collect();
+    let (last, _) = turns.last()?;
+    let mut session = Session::before(window, current);
+    for (event, score) in &turns {
+        session.add(event, *score);
+    }
+    Some(Thought {
+        kind: MemoryType::Sentiment,
+        scope: Scope::Session,
+        key: KEY.to_owned(),
+        content: session.in_words(),
+        data: session.data(),
+        confidence: if judged.is_some() { CONFIDENCE_IN_A_MODEL } else { CONFIDENCE },
+        evidence: evidence(&turns, last.version),
+        on_conflict: OnConflict::Continue,
+    })
+}
+
+/// Whether an event is something a person or the assistant said.
+pub(crate) fn is_said(event: &Event) -> bool {
+    event.kind == EventKind::Message
+        && !matches!(event.role.as_str(), "system" | "tool")
+        && !event.content.trim().is_empty()
+}
+
+/// The turns that say most about the tone. The last one is always among them: the memory is an account of everything up
+/// to there, also when it is neutral.
+fn evidence(turns: &[(&Event, Score)], last: i64) -> Vec<i64> {
+    let mut strongest: Vec<(Score, i64)> = turns
+        .iter()
+        .filter(|(_, score)| score.abs() >= TONED)
+        .map(|(event, score)| (-score.abs(), event.version))
+        .collect();
+    strongest.sort_unstable();
+    let strongest = strongest.into_iter().map(|(_, version)| version).filter(|version| *version != last);
+    let mut evidence: Vec<i64> = strongest.take(MOST_EVIDENCE - 1).chain([last]).collect();
+    evidence.sort_unstable();
+    evidence
+}
+
+impl Session {
+    /// What was known before a window. The first window of a session starts anew, also when it comes again.
+    fn before(window: &Window, current: Option<&Memory>) -> Self {
+        let mut session = current
+            .filter(|_| window.after > 0)
+            .and_then(|memory| Self::deserialize(&memory.data).ok())
+            .unwrap_or_default();
+        // A memory's lists come back in any order.
+        session.speakers.sort_by_key(|speaker| speaker.since);
+        session
+    }
+
+    fn add(&mut self, event: &Event, score: Score) {
+        if event.version <= self.through {
+            return;
+        }
+        self.through = event.version;
+        let (name, is_assistant) = (speaker_of(event), event.role == "assistant");
+        let at = self.place_of(&name, is_assistant).unwrap_or_else(|| {
+            let is_full = self.speakers.len() >= MOST_SPEAKERS;
+            let (name, is_assistant) =
+                if is_full { (OTHERS.to_owned(), false) } else { (name, is_assistant) };
+            self.place_of(&name, is_assistant).unwrap_or_else(|| {
+                let tone = Tone::default();
+                self.speakers.push(Speaker { name, is_assistant, since: event.version, tone });
+                self.speakers.len() - 1
+            })
+        });
+        if let Some(speaker) = self.speakers.get_mut(at) {
+            speaker.tone.add(Turn { version: event.version, score });
+        }
+    }
+
+    fn place_of(&self, name: &str, is_assistant: bool) -> Option<usize> {
+        self.speakers.iter().position(|speaker| speaker.name == name && speaker.is_assistant == is_assistant)
+    }
+
+    /// The tone of the people; an assistant sounds as it was told to, and counts only when it talks to nobody.
+    fn tone(&self) -> Tone {
+        let has_people = self.speakers.iter().any(|speaker| !speaker.is_assistant);
+        self.speakers
+            .iter()
+            .filter(|speaker| !has_people || !speaker.is_assistant)
+            .fold(Tone::default(), |all, speaker| all.and(&speaker.tone))
+    }
+
+    /// "Tone of the conversation: Nora is positive, more so towards the end; the assistant is neutral."
+    fn in_words(&self) -> String {
+        let speakers: Vec<String> = self
+            .speakers
+            .iter()
+            .map(|speaker| {
+                let (who, verb) = match speaker.name.as_str() {
+                    "user" => ("the user", "is"),
+                    "assistant" => ("the assistant", "is"),
+                    OTHERS => (OTHERS, "are"),
+                    name => (name, "is"),
+                };
+                format!("{who} {verb} {}", speaker.tone.in_words())
+            })
+            .collect();
+        format!("Tone of the conversation: {}.", speakers.join("; "))
+    }
+
+    fn data(&self) -> Value {
+        let tone = self.tone();
+        let speakers: Vec<Value> = self
+            .speakers
+            .iter()
+            .map(|speaker| {
+                let mut data = json!(speaker);
+                add(&mut data, &speaker.tone);
+                data
+            })
+            .collect();
+        let mut data = json!({ "through": self.through, "turns": tone.turns, "speakers": speakers });
+        add(&mut data, &tone);
+        data
+    }
+}
+
+/// What follows from the counts, for whoever reads the memory.
+fn add(data: &mut Value, tone: &Tone) {
+    if let Value::Object(data) = data {
+        data.insert("mean".to_owned(), json!(tone.mean()));
+        data.insert("label".to_owned(), json!(tone.label()));
+        data.insert("trend".to_owned(), json!(tone.trend()));
+    }
+}
+
+fn speaker_of(event: &Event) -> String {
+    let plain = |name: &str| -> String {
+        let words: Vec<&str> = name.split_whitespace().collect();
+        words.join(" ").chars().take(LONGEST_SPEAKER).collect()
+    };
+    let name = plain(event.speaker_or_role());
+    if name.is_empty() { plain(&event.role) } else { name }
+}
