@@ -282,6 +282,9 @@ fn merged(first: Memory, second: Memory) -> Memory {
 }
 
 fn merged_data(winner: Value, loser: Value) -> Value {
+    if winner == loser {
+        return winner;
+    }
     match (winner, loser) {
         (Value::Object(winner), Value::Object(mut loser)) => {
             let mut both = Map::new();
