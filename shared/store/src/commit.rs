@@ -8,7 +8,7 @@ use crate::connect::Transaction;
 use crate::{Error, IndexedEvent, Store, row};
 
 /// How often a commit starts over when another session's commit touched the same memories first.
-const MOST_CONFLICTS: u32 = 8;
+pub(crate) const MOST_CONFLICTS: u32 = 8;
 
 /// What is recorded of a run.
 #[derive(Debug, Clone, PartialEq)]

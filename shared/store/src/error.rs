@@ -78,7 +78,8 @@ fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 impl Error {
-    /// Whether two transactions met and this one should be run again from its start.
+    /// Whether two transactions met and this one should be run again from its start. Statements share round trips, so
+    /// what is seen of a conflict may be a later statement that found the transaction already failed.
     pub(crate) fn is_conflict(&self) -> bool {
         let Self::Postgres(error) = self else { return false };
         matches!(
@@ -87,6 +88,7 @@ impl Error {
                 &SqlState::UNIQUE_VIOLATION
                     | &SqlState::T_R_SERIALIZATION_FAILURE
                     | &SqlState::T_R_DEADLOCK_DETECTED
+                    | &SqlState::IN_FAILED_SQL_TRANSACTION
             )
         )
     }

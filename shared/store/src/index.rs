@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use crate::commit::MOST_CONFLICTS;
 use crate::{Error, Store, row};
 
 /// What recall finds an event by.
@@ -83,8 +84,24 @@ impl Store {
     }
 
     /// Keeps the embeddings of memories and answers how many it kept. A memory that has been embedded or has changed
-    /// since it was read is left alone, so this may be repeated.
+    /// since it was read is left alone, so this may be repeated: it starts over when it meets an agent that updates the
+    /// same memories in another order.
     pub async fn index_memories(
+        &self,
+        tenant: &TenantId,
+        memories: &[IndexedMemory],
+        embedding_model: &str,
+    ) -> Result<u64, Error> {
+        let mut conflicts = 0;
+        loop {
+            match self.index_memories_once(tenant, memories, embedding_model).await {
+                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn index_memories_once(
         &self,
         tenant: &TenantId,
         memories: &[IndexedMemory],
