@@ -3,11 +3,11 @@
 use domain::{Event, Thought, Window};
 use futures::future::try_join_all;
 use jiff::civil::Date;
+use model::dates::{Granularity, Period};
 use model::{Error, OpenAi, Question, Schema, Usage, text};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::dates::{Granularity, Period};
 use crate::names::Kind;
 use crate::think::{Entity, is_said, name_key, object};
 

@@ -6,17 +6,14 @@
 //! - **Emits** nothing of its own; the inserted memories wake the indexer.
 
 mod ask;
-mod dates;
 mod lexicon;
 mod names;
 mod think;
-mod tokens;
 
 use domain::Window;
 use model::{Error, Model, OpenAi, Schema, Usage};
 use runtime::{Agent, AgentSpec, Context, ThinkError, Thoughts};
 
-pub use dates::{DateMention, Granularity, Period, dates};
 pub use names::{Kind, Mention, names};
 
 /// The agent.

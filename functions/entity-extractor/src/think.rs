@@ -7,15 +7,13 @@ use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use domain::{Event, EventKind, MemoryType, OnConflict, Scope, Thought};
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use model::dates::{DateMention, dates_among, said_on};
 use model::text;
+use model::tokens::tokens;
 use serde_json::{Map, Value, json};
 
-use crate::dates::{DateMention, dates_among};
 use crate::lexicon::{self, fold};
 use crate::names::{Kind, Mention, names_among};
-use crate::tokens::tokens;
 
 /// How many names and dates one message is believed to hold; a pasted document may hold more.
 const MOST_OF_A_KIND: usize = 50;
@@ -86,7 +84,7 @@ pub(crate) fn think(event: &Event) -> Vec<Thought> {
         .collect();
     let mut entities = BTreeMap::new();
 
-    let said_on = said_on(event);
+    let said_on = said_on(event.occurred_at, &event.payload);
     let found: Vec<(&Sentence<'_>, DateMention)> = sentences
         .iter()
         .flat_map(|sentence| {
@@ -236,13 +234,6 @@ fn date_entity(event: &Event, sentence: &Sentence<'_>, date: &DateMention) -> Op
         })),
         confidence: rounded(date.confidence.min(0.9) + sentence.substance()),
     })
-}
-
-/// The day of a message where it was said: in the time zone its payload names, else UTC.
-fn said_on(event: &Event) -> Date {
-    let named = ["timezone", "time_zone", "tz"].iter().find_map(|field| event.payload.get(field)?.as_str());
-    let zone = named.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
-    zone.to_datetime(event.occurred_at).date()
 }
 
 /// What identifies a name: the name alone, because of what kind it is is a guess that differs from one message to

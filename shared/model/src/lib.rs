@@ -2,6 +2,7 @@
 //! network.
 
 mod config;
+pub mod dates;
 mod embedder;
 mod error;
 mod hashed;
@@ -9,6 +10,7 @@ mod model;
 mod provider;
 mod schema;
 pub mod text;
+pub mod tokens;
 mod usage;
 
 pub use config::{EmbedderConfig, Endpoint, ModelConfig};

@@ -1,8 +1,10 @@
 use std::ops::Range;
 
+use model::tokens::Case;
+
+use super::word::Word;
 use super::{Kind, Role};
 use crate::lexicon;
-use crate::tokens::{Case, Token};
 
 const TITLES: [&str; 34] = [
     "mr",
@@ -295,7 +297,7 @@ pub(super) fn is_title(word: &str) -> bool {
 }
 
 /// What the words `run` name, and how sure that is.
-pub(super) fn kind(tokens: &[Token<'_>], roles: &[Role], run: Range<usize>) -> (Kind, f32) {
+pub(super) fn kind(tokens: &[Word<'_>], roles: &[Role], run: Range<usize>) -> (Kind, f32) {
     let word = |at: usize| tokens.get(at).map_or("", |token| token.lower.as_str());
     let before = |back: usize| run.start.checked_sub(back).map_or("", word);
     let words = tokens.get(run.clone()).unwrap_or_default();

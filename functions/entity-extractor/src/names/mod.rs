@@ -4,11 +4,14 @@
 //! only when it is not an everyday one; and names in small letters are known from lists.
 
 mod kind;
+mod word;
 
 use std::ops::Range;
 
+use model::tokens::{Case, Token, tokens};
+
 use crate::lexicon;
-use crate::tokens::{Case, Token, tokens};
+use word::Word;
 
 /// What a name names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -77,6 +80,8 @@ pub fn names(text: &str) -> Vec<Mention> {
 
 /// The same for a text whose words have been told apart already.
 pub(crate) fn names_among(text: &str, tokens: &[Token<'_>]) -> Vec<Mention> {
+    let words: Vec<Word<'_>> = tokens.iter().map(Word::new).collect();
+    let tokens = words.as_slice();
     let roles = roles(tokens);
     let mut mentions = Vec::new();
     let mut at = 0;
@@ -90,7 +95,7 @@ pub(crate) fn names_among(text: &str, tokens: &[Token<'_>]) -> Vec<Mention> {
     mentions
 }
 
-fn mention(text: &str, tokens: &[Token<'_>], roles: &[Role], run: Range<usize>) -> Option<Mention> {
+fn mention(text: &str, tokens: &[Word<'_>], roles: &[Role], run: Range<usize>) -> Option<Mention> {
     let words = tokens.get(run.clone())?;
     let span = words.first()?.start..words.last()?.end;
     let (kind, confidence) = kind::kind(tokens, roles, run);
@@ -98,7 +103,7 @@ fn mention(text: &str, tokens: &[Token<'_>], roles: &[Role], run: Range<usize>) 
 }
 
 /// The words from `start` on that can be one name; empty when none starts there.
-fn run_from(tokens: &[Token<'_>], roles: &[Role], start: usize) -> Range<usize> {
+fn run_from(tokens: &[Word<'_>], roles: &[Role], start: usize) -> Range<usize> {
     let role = |at: usize| roles.get(at).copied().unwrap_or(Role::None);
     let joins = |at: usize| tokens.get(at).is_some_and(|token| token.joined && token.sigil.is_none());
     if role(start) == Role::None {
@@ -136,7 +141,7 @@ fn names_something(roles: &[Role], run: Range<usize>) -> bool {
 }
 
 /// A small word inside a name: "Bank of America", "Leonardo da Vinci".
-fn is_link(token: Option<&Token<'_>>) -> bool {
+fn is_link(token: Option<&Word<'_>>) -> bool {
     token.is_some_and(|token| {
         matches!(
             token.lower.as_str(),
@@ -145,7 +150,7 @@ fn is_link(token: Option<&Token<'_>>) -> bool {
     })
 }
 
-fn roles(tokens: &[Token<'_>]) -> Vec<Role> {
+fn roles(tokens: &[Word<'_>]) -> Vec<Role> {
     let mut roles: Vec<Role> = Vec::with_capacity(tokens.len());
     let headings = headings(tokens);
     for (at, token) in tokens.iter().enumerate() {
@@ -157,7 +162,7 @@ fn roles(tokens: &[Token<'_>]) -> Vec<Role> {
     roles
 }
 
-fn role(token: &Token<'_>, case_tells: bool) -> Role {
+fn role(token: &Word<'_>, case_tells: bool) -> Role {
     if token.sigil == Some('@') {
         return Role::Listed(Kind::Person);
     }
@@ -184,7 +189,7 @@ fn role(token: &Token<'_>, case_tells: bool) -> Role {
 }
 
 /// Which words stand in a sentence written mostly in capitals.
-fn headings(tokens: &[Token<'_>]) -> Vec<bool> {
+fn headings(tokens: &[Word<'_>]) -> Vec<bool> {
     let mut headings = Vec::with_capacity(tokens.len());
     let mut rest = tokens;
     while !rest.is_empty() {
@@ -201,7 +206,7 @@ fn headings(tokens: &[Token<'_>]) -> Vec<bool> {
 }
 
 /// Marks names from the lists, the longest first.
-fn mark_listed(tokens: &[Token<'_>], roles: &mut [Role]) {
+fn mark_listed(tokens: &[Word<'_>], roles: &mut [Role]) {
     let mut at = 0;
     while at < tokens.len() {
         let may_begin = tokens.get(at).is_some_and(|token| lexicon::begins_name(&token.lower));
@@ -225,7 +230,7 @@ fn mark_listed(tokens: &[Token<'_>], roles: &mut [Role]) {
     }
 }
 
-fn listed(words: &[Token<'_>]) -> Option<Kind> {
+fn listed(words: &[Word<'_>]) -> Option<Kind> {
     let (first, rest) = words.split_first()?;
     if first.lower == "the"
         || !rest.iter().all(|token| token.joined)
@@ -246,7 +251,7 @@ fn listed(words: &[Token<'_>]) -> Option<Kind> {
 }
 
 /// In small letters too a given name takes the next word along when that is no everyday one: "paul walker".
-fn mark_family_names(tokens: &[Token<'_>], roles: &mut [Role]) {
+fn mark_family_names(tokens: &[Word<'_>], roles: &mut [Role]) {
     for (at, pair) in tokens.windows(2).enumerate() {
         let [given, family] = pair else { continue };
         let takes = given.case == Case::Lower

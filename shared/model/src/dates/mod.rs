@@ -10,7 +10,10 @@ mod period;
 
 use std::ops::Range;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use crate::tokens::{Token, tokens};
 use expression::Reader;
@@ -36,7 +39,7 @@ pub fn dates(sentence: &str, said: Date) -> Vec<DateMention> {
 }
 
 /// The same for the words of one sentence of a text, which have been told apart already; spans are those of the text.
-pub(crate) fn dates_among(text: &str, tokens: &[Token<'_>], said: Date) -> Vec<DateMention> {
+pub fn dates_among(text: &str, tokens: &[Token<'_>], said: Date) -> Vec<DateMention> {
     let tense = tense(tokens);
     let mut mentions = Vec::new();
     let mut at = 0;
@@ -58,6 +61,13 @@ pub(crate) fn dates_among(text: &str, tokens: &[Token<'_>], said: Date) -> Vec<D
         at += found.length.max(1);
     }
     mentions
+}
+
+/// The day of a message where it was said: in the time zone its payload names, else UTC.
+pub fn said_on(occurred_at: Timestamp, payload: &Value) -> Date {
+    let named = ["timezone", "time_zone", "tz"].iter().find_map(|field| payload.get(field)?.as_str());
+    let zone = named.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
+    zone.to_datetime(occurred_at).date()
 }
 
 const OF_THE_FUTURE: [&str; 18] = [

@@ -1,10 +1,8 @@
-use std::cell::OnceCell;
-
-use crate::lexicon;
+//! The words of a text as they are written: case, joins, possessives and where sentences open.
 
 /// How a word is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Case {
+pub enum Case {
     /// No capital: "lisbon".
     Lower,
     /// Only the first letter: "Lisbon".
@@ -19,36 +17,28 @@ pub(crate) enum Case {
 
 /// A word of a text.
 #[derive(Debug, Clone)]
-pub(crate) struct Token<'a> {
+pub struct Token<'a> {
     /// As written, without a possessive ending.
-    pub(crate) text: &'a str,
+    pub text: &'a str,
     /// In lower case.
-    pub(crate) lower: String,
+    pub lower: String,
     /// First byte in the text.
-    pub(crate) start: usize,
+    pub start: usize,
     /// One past the last byte.
-    pub(crate) end: usize,
-    pub(crate) case: Case,
+    pub end: usize,
+    pub case: Case,
     /// `@` or `#` before the word.
-    pub(crate) sigil: Option<char>,
+    pub sigil: Option<char>,
     /// Only spaces stand between the previous word and this one.
-    pub(crate) joined: bool,
+    pub joined: bool,
     /// A sentence, a quotation or a list item starts here, so a capital says nothing.
-    pub(crate) opens: bool,
+    pub opens: bool,
     /// Followed by `'s`.
-    pub(crate) possessive: bool,
-    common: OnceCell<bool>,
-}
-
-impl Token<'_> {
-    /// Part of everyday English.
-    pub(crate) fn is_common(&self) -> bool {
-        *self.common.get_or_init(|| lexicon::is_common(&self.lower))
-    }
+    pub possessive: bool,
 }
 
 /// The words of a text, in order, in time linear in the text.
-pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
+pub fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens: Vec<Token<'_>> = Vec::new();
     let (mut opens, mut joined, mut sigil) = (true, false, None);
     let mut at = 0;
@@ -73,7 +63,6 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
                 joined,
                 opens,
                 possessive,
-                common: OnceCell::new(),
                 lower,
             });
             (opens, joined) = (false, !possessive);
