@@ -19,7 +19,7 @@ use crate::backlog::{Backlog, drop_slot};
 use crate::sinks::{Counting, Null};
 
 /// What agents there are in the wake-up passes.
-const AGENTS: [&str; 3] = ["entity-extractor", "summarizer", "indexer"];
+const AGENTS: [&str; 4] = ["entity-extractor", "action-detector", "summarizer", "indexer"];
 
 /// One way to read the backlog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,8 @@ impl Pass {
             Self::Recvlogical => "pg_recvlogical, binary",
             Self::RecvlogicalText => "pg_recvlogical, text",
             Self::Reader => "reader, coalesced",
-            Self::WakeUps => "reader, wake-ups for 3 queues",
-            Self::Sqs => "reader, wake-ups in 3 SQS queues",
+            Self::WakeUps => "reader, wake-ups for 4 queues",
+            Self::Sqs => "reader, wake-ups in 4 SQS queues",
         }
     }
 }

@@ -26,6 +26,7 @@ pub struct Token<'a> {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
+    /// How it is written.
     pub case: Case,
     /// `@` or `#` before the word.
     pub sigil: Option<char>,

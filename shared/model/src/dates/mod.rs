@@ -40,7 +40,15 @@ pub fn dates(sentence: &str, said: Date) -> Vec<DateMention> {
 
 /// The same for the words of one sentence of a text, which have been told apart already; spans are those of the text.
 pub fn dates_among(text: &str, tokens: &[Token<'_>], said: Date) -> Vec<DateMention> {
-    let tense = tense(tokens);
+    dates_in_tense(text, tokens, said, tense(tokens))
+}
+
+/// The same for a sentence about what is to come, whatever its words show: a deadline lies ahead.
+pub fn dates_ahead_among(text: &str, tokens: &[Token<'_>], said: Date) -> Vec<DateMention> {
+    dates_in_tense(text, tokens, said, Tense::Future)
+}
+
+fn dates_in_tense(text: &str, tokens: &[Token<'_>], said: Date, tense: Tense) -> Vec<DateMention> {
     let mut mentions = Vec::new();
     let mut at = 0;
     while at < tokens.len() {

@@ -1,0 +1,83 @@
+//! Remembers what is to be done: commitments, to-dos and open questions, and what became of them.
+//!
+//! - **Woken by** a wake-up per session with new events, within seconds.
+//! - **Reads** the window, and the session's actions so far.
+//! - **Writes** memories of type `action`, scope `session`: one per action, with its owner, due date and status. A later
+//!   message that closes it is a newer account of the same memory, which carries the evidence of both.
+//! - **Emits** nothing of its own; the inserted memories wake the indexer.
+
+mod action;
+mod agenda;
+mod ask;
+mod closing;
+mod cues;
+mod due;
+pub mod evaluation;
+mod question;
+mod sentence;
+mod statement;
+mod think;
+mod verbs;
+
+use domain::{MemoryType, Scope, Window};
+use model::{Error, Model, OpenAi, Schema, Usage};
+use runtime::{Agent, AgentSpec, Context, ContextQuery, ThinkError, Thoughts};
+
+pub use action::{Action, Doer, Kind, Status};
+pub use think::actions;
+
+/// How many of a session's actions the agent sees beside the window, the newest first.
+const MOST_KNOWN: u16 = 256;
+
+/// The agent.
+#[derive(Debug)]
+pub struct ActionDetector {
+    spec: AgentSpec,
+    thinker: Thinker,
+}
+
+#[derive(Debug)]
+enum Thinker {
+    BuiltIn,
+    OpenAi(Box<(OpenAi, Schema)>),
+}
+
+impl ActionDetector {
+    /// The agent's name.
+    pub const NAME: &'static str = "action-detector";
+
+    /// An agent that thinks with this model.
+    pub fn new(model: Model) -> Result<Self, Error> {
+        let thinker = match model {
+            Model::BuiltIn => Thinker::BuiltIn,
+            Model::OpenAi(model) => Thinker::OpenAi(Box::new((model, ask::schema()?))),
+        };
+        let spec = AgentSpec {
+            name: Self::NAME,
+            debounce: None,
+            window_limit: 200,
+            context: &[ContextQuery { kind: MemoryType::Action, scope: Scope::Session, limit: MOST_KNOWN }],
+        };
+        Ok(Self { spec, thinker })
+    }
+}
+
+impl Agent for ActionDetector {
+    fn spec(&self) -> &AgentSpec {
+        &self.spec
+    }
+
+    async fn think(&self, window: &Window, context: &Context) -> Result<Thoughts, ThinkError> {
+        let (thoughts, usage) = match &self.thinker {
+            Thinker::BuiltIn => {
+                let usage = Usage { model: format!("built-in/{}", ask::RULES), ..Usage::default() };
+                (think::think(window, &context.known), usage)
+            }
+            Thinker::OpenAi(provider) => {
+                let (model, schema) = &**provider;
+                ask::ask(model, schema, window, &context.known).await?
+            }
+        };
+        Ok(Thoughts { thoughts, usage, ..Thoughts::default() })
+    }
+}

@@ -1,0 +1,9 @@
+//! The `action-detector` function.
+
+use action_detector::ActionDetector;
+use model::Model;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    runtime::run(|config, _services| Ok(ActionDetector::new(Model::new(&config.model)?)?)).await
+}

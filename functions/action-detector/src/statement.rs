@@ -1,0 +1,352 @@
+//! Commitments, to-dos and requests in a sentence.
+
+use std::ops::Range;
+
+use jiff::civil::Date;
+
+use crate::action::{Doer, Kind, cut};
+use crate::cues::{
+    ACTIONS_WITH_OBJECT, ADVERBS, CUES, Form, HEDGES, INFORMING, NO_ACTIONS, NO_REQUESTS, NO_VERBS, ORDERS,
+};
+use crate::due::due;
+use crate::sentence::{Gap, Sentence};
+use crate::verbs;
+
+/// How much of what is to be done is kept, in bytes.
+const LONGEST_WHAT: usize = 200;
+/// The longest clause, in words.
+const LONGEST_CLAUSE: usize = 30;
+
+/// Something that a sentence says is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Statement {
+    pub(crate) kind: Kind,
+    pub(crate) doer: Doer,
+    /// The owner, when the sentence names one.
+    pub(crate) owner: Option<String>,
+    pub(crate) what: String,
+    pub(crate) due: Option<Date>,
+}
+
+/// What one sentence states, in order, apart from the words that say something else.
+pub(crate) fn statements(sentence: &Sentence<'_>, said_otherwise: &[Range<usize>]) -> Vec<Statement> {
+    let mut found: Vec<Statement> = Vec::new();
+    let (mut at, mut read) = (0, 0);
+    while at < sentence.words.len() {
+        if let Some(other) = said_otherwise.iter().find(|range| range.contains(&at)) {
+            at = other.end;
+            read = at;
+            continue;
+        }
+        match statement(sentence, read, at) {
+            Some((statement, end)) => {
+                found.extend((!verbs::stems(&statement.what).is_empty()).then_some(statement));
+                at = end.max(at + 1);
+                read = at;
+            }
+            None => at += 1,
+        }
+    }
+    found
+}
+
+/// The statement that begins at a word, and where it ends; the words since `read` belong to no other.
+fn statement(sentence: &Sentence<'_>, read: usize, at: usize) -> Option<(Statement, usize)> {
+    let cue = CUES.iter().filter(|(words, _)| sentence.has(at, words)).max_by_key(|(words, _)| words.len());
+    if let Some((words, form)) = cue
+        && let Some(stated) = of_cue(sentence, read, at, at + words.len(), *form)
+    {
+        return Some(stated);
+    }
+    order(sentence, read, at).or_else(|| of_third_person(sentence, read, at))
+}
+
+fn of_cue(
+    sentence: &Sentence<'_>,
+    read: usize,
+    at: usize,
+    after: usize,
+    form: Form,
+) -> Option<(Statement, usize)> {
+    let before = at.checked_sub(1).map_or("", |at| sentence.word(at));
+    let hedged = HEDGES.contains(&before) || matches!(before, "you" | "they" | "i" | "we" | "don't" | "to");
+    let (kind, doer, mut verb) = match form {
+        Form::Commit | Form::CommitTogether if hedged || sentence.asks() => return None,
+        Form::Commit if sentence.word(at) == "will" && !sentence.opens(at) => return None,
+        Form::Commit => (Kind::Commitment, Doer::Speaker, after),
+        Form::CommitTogether => (Kind::Commitment, Doer::Everyone, after),
+        Form::Promise => (Kind::Commitment, Doer::Speaker, promised(sentence, after)?),
+        Form::LeaveToMe => return left_to_me(sentence, at, after),
+        Form::Offer => {
+            let agreed = matches!(
+                sentence.word(0),
+                "sure" | "yes" | "ok" | "okay" | "yeah" | "happy" | "course" | "of"
+            );
+            if !agreed || hedged {
+                return None;
+            }
+            (Kind::Commitment, Doer::Speaker, after)
+        }
+        Form::Own if hedged || sentence.asks() => return None,
+        Form::Own if matches!(sentence.word(at), "need" | "have" | "gotta") && !sentence.opens(at) => {
+            return None;
+        }
+        Form::Own => (Kind::Todo, Doer::Speaker, after),
+        Form::Together if hedged || sentence.asks() => return None,
+        Form::Together => (Kind::Todo, Doer::Everyone, after),
+        Form::Somebody => (Kind::Todo, Doer::Nobody, after),
+        Form::Ask
+            if HEDGES.contains(&before)
+                || !sentence.asks()
+                    && form == Form::Ask
+                    && at > 0
+                    && !sentence.opens(at)
+                    && !is_address(sentence, at) =>
+        {
+            return None;
+        }
+        Form::Ask => (Kind::Todo, Doer::Other, after),
+        Form::Tell if matches!(sentence.word(at), "remember" | "make") && !sentence.opens(at) => return None,
+        Form::Tell if sentence.has(at, &["you", "need", "to"]) && hedged => return None,
+        Form::Tell | Form::TellGerund => (Kind::Todo, Doer::Other, after),
+    };
+    while ADVERBS.contains(&sentence.word(verb)) && verb + 1 < sentence.words.len() && verb < after + 4 {
+        verb += 1;
+    }
+    if sentence.words.get(verb)?.gap == Gap::Comma && form != Form::Tell {
+        return None;
+    }
+    if form == Form::Tell
+        && let Some(inner) = CUES.iter().find(|(words, _)| words.len() > 1 && sentence.has(verb, words))
+    {
+        return of_cue(sentence, read, verb, verb + inner.0.len(), inner.1);
+    }
+    is_verb(sentence, verb, form == Form::TellGerund).then_some(())?;
+    let end = clause_end(sentence, verb);
+    let word = sentence.word(verb);
+    let empty = NO_ACTIONS.contains(&word) && !(ACTIONS_WITH_OBJECT.contains(&word) && end > verb + 2);
+    let is_pause = sentence.word(at) == "let" && end == verb + 1;
+    if (empty || is_pause) && form != Form::TellGerund {
+        return None;
+    }
+    let know = sentence.has(verb, &["let", "me", "know"]);
+    if matches!(form, Form::Ask | Form::Tell) && (INFORMING.contains(&word) || know) {
+        return None;
+    }
+    let asks_about = NO_REQUESTS.contains(&word) && !(ACTIONS_WITH_OBJECT.contains(&word) && end > verb + 2);
+    if form == Form::Ask && asks_about {
+        return None;
+    }
+    let mut stated = stated(sentence, kind, doer, read, verb..end);
+    if doer == Doer::Other
+        && let Some(name) = addressed(sentence, at)
+    {
+        (stated.doer, stated.owner) = (Doer::Named, Some(name));
+    }
+    Some((stated, end))
+}
+
+/// Where the verb of "I promised Grandma that I would visit her" stands.
+fn promised(sentence: &Sentence<'_>, after: usize) -> Option<usize> {
+    (after..after + 5).find_map(|at| {
+        if sentence.has(at, &["to"]) {
+            return Some(at + 1);
+        }
+        if sentence.has(at, &["i", "would"]) || sentence.has(at, &["i", "will"]) {
+            return Some(at + 2);
+        }
+        matches!(sentence.word(at), "i'd" | "i'll").then_some(at + 1)
+    })
+}
+
+fn left_to_me(sentence: &Sentence<'_>, at: usize, after: usize) -> Option<(Statement, usize)> {
+    if !sentence.opens(at) {
+        return None;
+    }
+    let to_me = (after + 1..after + 7).find(|at| sentence.has(*at, &["to", "me"]))?;
+    let mut stated = stated(sentence, Kind::Commitment, Doer::Speaker, after, after..to_me);
+    stated.what = format!("take care of {}", stated.what);
+    Some((stated, to_me + 2))
+}
+
+/// An order: "Book a table for four."
+fn order(sentence: &Sentence<'_>, read: usize, at: usize) -> Option<(Statement, usize)> {
+    let starts = at == 0 || (sentence.opens(at) && at <= 3 && is_address(sentence, at));
+    let has_object = sentence.words.get(at + 1).is_some_and(|word| {
+        word.gap == Gap::Space
+            && !matches!(
+                word.lower.as_str(),
+                "crazy" | "it's" | "is" | "was" | "are" | "this" | "me" | "you" | "out"
+            )
+    });
+    if !starts || !has_object || sentence.asks() || !ORDERS.contains(&sentence.word(at)) {
+        return None;
+    }
+    let end = clause_end(sentence, at);
+    let mut stated = stated(sentence, Kind::Todo, Doer::Other, read, at..end);
+    if let Some(name) = addressed(sentence, at) {
+        (stated.doer, stated.owner) = (Doer::Named, Some(name));
+    }
+    Some((stated, end))
+}
+
+/// "Tim will bring the projector", "the budget needs to be approved".
+fn of_third_person(sentence: &Sentence<'_>, read: usize, at: usize) -> Option<(Statement, usize)> {
+    if sentence.asks() || at == 0 {
+        return None;
+    }
+    let passive = [&["needs", "to", "be"], &["need", "to", "be"], &["has", "to", "be"]];
+    let subject = sentence.words.get(at - 1)?;
+    if passive.iter().any(|words| sentence.has(at, *words)) {
+        let of_person = matches!(
+            subject.lower.as_str(),
+            "i" | "we" | "you" | "they" | "he" | "she" | "to" | "it" | "this" | "that"
+        );
+        if of_person || !verbs::is_past(sentence.word(at + 3)) {
+            return None;
+        }
+        let end = clause_end(sentence, at + 3);
+        let mut done = stated(sentence, Kind::Todo, Doer::Nobody, read, at + 3..end);
+        let start = sentence.words.get(read)?.token.start;
+        let object = sentence.message.get(start..subject.token.end).unwrap_or_default();
+        done.what = cut(&format!("get {object} {}", done.what), LONGEST_WHAT).to_owned();
+        return Some((done, end));
+    }
+    let (kind, verb) = match (sentence.word(at), sentence.word(at + 1)) {
+        ("will", _) => (Kind::Commitment, at + 1),
+        ("promised", "to") => (Kind::Commitment, at + 2),
+        ("has" | "needs", "to") => (Kind::Todo, at + 2),
+        _ => return None,
+    };
+    let is_name = subject.token.text.starts_with(char::is_uppercase)
+        && !model::text::is_stop_word(&subject.lower)
+        && (at == 1 || sentence.opens(at - 1));
+    if !is_name || !ORDERS.contains(&sentence.word(verb)) {
+        return None;
+    }
+    let end = clause_end(sentence, verb);
+    let mut stated = stated(sentence, kind, Doer::Named, read, verb..end);
+    stated.owner = Some(cut(subject.token.text, 60).to_owned());
+    Some((stated, end))
+}
+
+fn stated(sentence: &Sentence<'_>, kind: Kind, doer: Doer, read: usize, clause: Range<usize>) -> Statement {
+    let due = due(sentence, clause.clone()).or_else(|| due(sentence, read..clause.start));
+    let without = due.as_ref().map_or(clause.end..clause.end, |due| due.words.clone());
+    let piece = |words: Range<usize>| {
+        let words = sentence.words.get(words).unwrap_or_default();
+        let (first, last) = (words.first()?, words.last()?);
+        let end = last.token.end.max(last.token.start);
+        sentence.message.get(first.token.start..end)
+    };
+    let pieces: Vec<&str> = if without.start >= clause.start && without.end <= clause.end {
+        [clause.start..without.start, without.end..clause.end].into_iter().filter_map(piece).collect()
+    } else {
+        piece(clause).into_iter().collect()
+    };
+    let what = pieces.iter().flat_map(|piece| piece.split_whitespace()).collect::<Vec<_>>().join(" ");
+    Statement {
+        kind,
+        doer,
+        owner: None,
+        what: cut(&what, LONGEST_WHAT).trim_end_matches([',', ' ']).to_owned(),
+        due: due.map(|due| due.day),
+    }
+}
+
+fn is_verb(sentence: &Sentence<'_>, at: usize, gerund: bool) -> bool {
+    let Some(word) = sentence.words.get(at) else { return false };
+    let is_capital = at > 0 && word.token.text.starts_with(char::is_uppercase);
+    let there = matches!(word.lower.as_str(), "be" | "have") && sentence.words.len() > at + 2;
+    let is_action = match word.lower.as_str() {
+        "have" => {
+            let next = sentence.word(at + 1);
+            let empty = matches!(next, "to" | "a" | "been" | "an" | "no") || verbs::is_past(next);
+            there && (!empty || sentence.has(at, &["have", "a", "look"]))
+        }
+        "be" => there && sentence.word(at + 1) == "there",
+        other => !NO_VERBS.contains(&other) && (!gerund || other.ends_with("ing")),
+    };
+    is_action && !is_capital && !sentence.is_date(at) && word.lower.starts_with(char::is_alphabetic)
+}
+
+/// Where the clause that holds a verb ends.
+pub(crate) fn clause_end(sentence: &Sentence<'_>, verb: usize) -> usize {
+    const STARTERS: [&str; 41] = [
+        "i", "you", "we", "he", "she", "they", "it", "there", "this", "that", "please", "thanks", "thank",
+        "ok", "okay", "right", "can", "could", "will", "would", "then", "maybe", "if", "because", "don't",
+        "i'll", "i'm", "i've", "i'd", "we'll", "you'll", "he'll", "she'll", "they'll", "it'll", "we're",
+        "you're", "they're", "my", "the", "no",
+    ];
+    const ENDINGS: [&str; 8] =
+        ["but", "because", "although", "though", "unless", "whereas", "otherwise", "please"];
+    let last = sentence.words.len().min(verb + LONGEST_CLAUSE);
+    (verb + 1..last)
+        .find(|at| {
+            let Some(word) = sentence.words.get(*at) else { return true };
+            let next = sentence.word(at + 1);
+            let starts = STARTERS.contains(&word.lower.as_str());
+            let joins = matches!(word.lower.as_str(), "and" | "so" | "or");
+            match word.gap {
+                Gap::Break => true,
+                Gap::Comma if starts || joins && STARTERS.contains(&next) => true,
+                _ => {
+                    ENDINGS.contains(&word.lower.as_str())
+                        || joins
+                            && STARTERS.contains(&next)
+                            && !matches!(next, "the" | "my" | "it" | "that" | "this")
+                }
+            }
+        })
+        .unwrap_or(last)
+}
+
+/// Whether only a greeting or a name stands before a word.
+fn is_address(sentence: &Sentence<'_>, at: usize) -> bool {
+    (0..at).all(|before| {
+        let Some(word) = sentence.words.get(before) else { return false };
+        let greets = matches!(
+            word.lower.as_str(),
+            "hey"
+                | "hi"
+                | "hello"
+                | "ok"
+                | "okay"
+                | "yes"
+                | "and"
+                | "so"
+                | "also"
+                | "please"
+                | "sure"
+                | "then"
+        );
+        greets || word.token.sigil == Some('@') || is_name(sentence, before)
+    })
+}
+
+fn is_name(sentence: &Sentence<'_>, at: usize) -> bool {
+    sentence.words.get(at).is_some_and(|word| {
+        word.token.text.starts_with(char::is_uppercase)
+            && word.lower.len() > 2
+            && !model::text::is_stop_word(&word.lower)
+    })
+}
+
+/// The name of who is spoken to, right before a cue: "Ines, can you", "@ines could you".
+fn addressed(sentence: &Sentence<'_>, at: usize) -> Option<String> {
+    let before = at.checked_sub(1)?;
+    let word = sentence.words.get(before)?;
+    let greets = matches!(
+        word.lower.as_str(),
+        "hey" | "hello" | "okay" | "yes" | "also" | "please" | "sure" | "then" | "thanks" | "sorry"
+    );
+    let named = !greets
+        && (word.token.sigil == Some('@')
+            || is_name(sentence, before)
+                && sentence.words.get(at).is_some_and(|word| word.gap == Gap::Comma));
+    if !named || !is_address(sentence, at) {
+        return None;
+    }
+    let mut letters = cut(word.token.text, 60).chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect())
+}
