@@ -9,10 +9,10 @@ use crate::Indexer;
 
 /// How many memories are embedded and written at once.
 const MEMORIES_AT_ONCE: u16 = 128;
-/// How many of a session's last events make an entity or an action active.
+/// How many of a session's last events make an entity active.
 const ACTIVE_EVENTS: u16 = 40;
-/// How many entities and actions together are looked at.
-const MOST_ACTIVE: u16 = 40;
+/// How many entities, and how many open actions, are looked at.
+const MOST_ACTIVE: u16 = 20;
 
 /// What recall finds the messages among `events` by: what was said. Who said it is a column of its own, because the name
 /// of a speaker among the words finds those who are talked about.

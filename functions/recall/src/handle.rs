@@ -113,7 +113,7 @@ impl Recall {
             events: SessionContext::MOST_MESSAGES,
             active_events: ACTIVE_EVENTS,
             memories: HYDRATE_MEMORIES,
-            active: 2 * SessionContext::MOST_MESSAGES,
+            active: SessionContext::MOST_MESSAGES,
             search: query.as_deref().map(|query| self.search(query, vector.as_deref())),
             hot_agent: HOT_AGENT,
         };

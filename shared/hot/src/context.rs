@@ -38,7 +38,7 @@ pub struct SessionContext {
     pub recent_messages: Vec<RecentMessage>,
     /// Entities named lately, the most recent first.
     pub active_entities: Vec<ActiveMemory>,
-    /// Commitments, to-dos and open questions that came up lately, the most recent first.
+    /// Commitments, to-dos and questions that are still open, the most recent first.
     pub pending_actions: Vec<ActiveMemory>,
     /// When the session was last active: when the database accepted its last event.
     pub updated_at: Timestamp,

@@ -1,11 +1,17 @@
--- The current summary of a session, and the entities and actions that its last events are evidence of.
+-- The current summary of a session, the entities that its last events are evidence of, and every action still open.
 -- $1 tenant, $2 user, $3 session name or null for the one active last, $4 how many of the last events count,
--- $5 at most this many entities and actions. The session is a scalar, so that everything of it is read by index.
+-- $5 at most this many entities, and this many actions. The session is a scalar, so that everything of it is read by index.
 with own as materialized (
     select id, head_version from afterthought.sessions
     where tenant = $1 and user_id = $2 and ($3::text is null or session = $3)
     order by last_event_at desc, id
     limit 1
+),
+seen as materialized (
+    select v.memory_id, max(v.version) as last_seen
+    from afterthought.memory_evidence v
+    where v.session_id = (select id from own) and v.version > (select head_version from own) - $4
+    group by v.memory_id
 )
 (
     select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from
@@ -17,15 +23,22 @@ with own as materialized (
 )
 union all
 (
-    select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from
+    select id, type, scope, key, content, data, confidence, valid_from
     from (
-        select v.memory_id, max(v.version) as last_seen
-        from afterthought.memory_evidence v
-        where v.session_id = (select id from own) and v.version > (select head_version from own) - $4
-        group by v.memory_id
-    ) seen
-    join afterthought.memories m on m.id = seen.memory_id
-    where m.type in ('entity', 'action') and m.valid_to is null and m.status = 'active'
-    order by seen.last_seen desc, m.id
-    limit $5
+        select *, row_number() over (partition by type order by last_seen desc, updated_at desc, id) as place
+        from (
+            select m.*, seen.last_seen
+            from seen join afterthought.memories m on m.id = seen.memory_id
+            where m.type in ('entity', 'action') and m.valid_to is null and m.status = 'active'
+            union all
+            select m.*, 0
+            from afterthought.memories m
+            where m.tenant = $1 and m.scope = 'session' and m.scope_id = (select id::text from own)
+              and m.type = 'action' and m.valid_to is null and m.status = 'active'
+              and not exists (select from seen where seen.memory_id = m.id)
+        ) found
+        where type = 'entity' or coalesce(data ->> 'status', 'open') = 'open'
+    ) ranked
+    where place <= $5
+    order by last_seen desc, updated_at desc, id
 )

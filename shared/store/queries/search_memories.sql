@@ -26,7 +26,9 @@ own as materialized (
         ) m
         where s.tenant = $1 and s.user_id = $2
     ) m
-    where m.expires_at is null or m.expires_at > now()
+    where (m.expires_at is null or m.expires_at > now())
+      -- A question that was answered says nothing: what answers it is among the events.
+      and not (m.type = 'action' and m.data ->> 'status' is not distinct from 'answered')
 ),
 totals as materialized (
     select count(*) as texts, coalesce(avg(length), 0)::float8 as average_length from own

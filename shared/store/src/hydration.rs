@@ -17,9 +17,9 @@ pub struct Hydrate<'a> {
     pub after: i64,
     /// How many events are wanted, the newest.
     pub events: u16,
-    /// How many of the session's last events make something active.
+    /// How many of the session's last events make an entity active.
     pub active_events: u16,
-    /// How many active entities and actions are wanted.
+    /// How many active entities, and how many open actions, are wanted.
     pub active: u16,
     /// How many memories of the user are wanted.
     pub memories: u16,
@@ -38,7 +38,7 @@ pub struct Hydration {
     pub profile: Option<Profile>,
     /// The session's current summary.
     pub summary: Option<Memory>,
-    /// Current entities and actions of the session's last events, the most recent first.
+    /// Current entities of the session's last events and its open actions, the most recent first.
     pub active: Vec<Memory>,
     /// What is known of the user.
     pub memories: UserMemories,

@@ -138,7 +138,8 @@ impl Store {
         rows.iter().rev().map(row::event).collect()
     }
 
-    /// What is active in a session, judged by its last `last_events` events: at most `limit` memories.
+    /// What is active in a session: the entities of its last `last_events` events and every open action, at most `limit`
+    /// of each.
     ///
     /// `None` when the tenant has no such session.
     pub async fn active_memories(

@@ -369,6 +369,15 @@ async fn hydrate_brings_what_it_takes_to_go_on() {
     stage.remember(chat, "session", "summary", "Ada wants flights to Lisbon.", 1).await;
     stage.remember(chat, "user", "entity", "Lisbon", 1).await;
     stage.remember(chat, "user", "action", "book flights", 1).await;
+    stage.remember(chat, "session", "action", "pack", 1).await;
+    stage
+        .owner
+        .execute(
+            r#"update afterthought.memories set data = '{"status": "done"}' where content = 'pack'"#,
+            &[],
+        )
+        .await
+        .unwrap();
     stage.remember(chat, "user", "preference", "likes tea", 1).await;
     stage
         .owner
