@@ -152,7 +152,7 @@ impl Action {
             (_, Some(owner)) => owner.to_owned(),
             (_, None) => "Somebody".to_owned(),
         };
-        let mut words = match (self.kind, self.doer) {
+        let words = match (self.kind, self.doer) {
             (Kind::Commitment, _) => format!("{owner} will {what}"),
             (Kind::Question, _) => match &self.said_to {
                 Some(other) => format!("{by} asks {other}: {}", self.what),
@@ -162,10 +162,8 @@ impl Action {
             (Kind::Todo, Doer::Everyone) => format!("{owner} are to {what}"),
             (Kind::Todo, _) => format!("{owner} is to {what}, says {by}"),
         };
-        if let Some(due) = self.due {
-            words.push_str(&format!(", by {due}"));
-        }
-        format!("{words} ({})", self.status.as_str())
+        let due = self.due.map_or_else(String::new, |due| format!(", by {due}"));
+        format!("{words}{due} ({})", self.status.as_str())
     }
 
     /// What is to be done, with names instead of "me" and "you".

@@ -226,17 +226,14 @@ impl Agenda {
             }
             return;
         }
-        match self.items.get_mut(&key) {
+        if let Some(item) = self.items.get_mut(&key) {
             // It was closed, and is to be done again.
-            Some(item) => {
-                item.action = action;
-                item.add(version);
-                item.rewritten = true;
-            }
-            None => {
-                let rewritten = self.is_partial;
-                self.items.insert(key, Item { action, stems, evidence: vec![version], rewritten });
-            }
+            item.action = action;
+            item.add(version);
+            item.rewritten = true;
+        } else {
+            let rewritten = self.is_partial;
+            self.items.insert(key, Item { action, stems, evidence: vec![version], rewritten });
         }
     }
 

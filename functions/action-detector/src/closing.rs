@@ -83,14 +83,9 @@ pub(crate) fn cancellations(sentence: &Sentence<'_>) -> Vec<Closing> {
             at += 1;
             continue;
         };
-        let end = if length == 1 || at + length >= sentence.words.len() {
-            at + length
-        } else if sentence.words.get(at + length).is_some_and(|word| word.gap != crate::sentence::Gap::Space)
-        {
-            at + length
-        } else {
-            clause_end(sentence, at + length)
-        };
+        let goes_on = length > 1
+            && sentence.words.get(at + length).is_some_and(|word| word.gap == crate::sentence::Gap::Space);
+        let end = if goes_on { clause_end(sentence, at + length) } else { at + length };
         found.push(Closing {
             status: Status::Cancelled,
             by: By::Anybody,

@@ -121,7 +121,7 @@ pub(crate) const CUES: [(&[&str], Form); 85] = [
 ];
 
 /// Words between a cue and its verb that change nothing.
-pub(crate) const ADVERBS: [&str; 27] = [
+pub(crate) const ADVERBS: [&str; 25] = [
     "definitely",
     "also",
     "just",
@@ -134,7 +134,6 @@ pub(crate) const ADVERBS: [&str; 27] = [
     "really",
     "quickly",
     "please",
-    "try",
     "to",
     "and",
     "personally",
@@ -145,17 +144,16 @@ pub(crate) const ADVERBS: [&str; 27] = [
     "first",
     "actually",
     "now",
-    "try",
     "again",
     "remember",
     "finally",
 ];
 
 /// Words after which a will is only a guess, a report, or a question.
-pub(crate) const HEDGES: [&str; 33] = [
+pub(crate) const HEDGES: [&str; 34] = [
     "think", "thought", "hope", "guess", "suppose", "doubt", "bet", "wonder", "wish", "maybe", "perhaps",
     "probably", "do", "does", "did", "should", "would", "if", "whether", "what", "when", "where", "why",
-    "how", "who", "which", "could", "can", "may", "might", "believe", "imagine", "not",
+    "how", "who", "which", "could", "can", "may", "might", "believe", "imagine", "not", "that",
 ];
 
 /// Words that are no verbs, or that say how unlikely something is.
@@ -235,7 +233,7 @@ pub(crate) const NO_VERBS: [&str; 72] = [
 ];
 
 /// What one says one will do, must do or let be done without there being anything to do.
-pub(crate) const NO_ACTIONS: [&str; 66] = [
+pub(crate) const NO_ACTIONS: [&str; 74] = [
     "see",
     "love",
     "like",
@@ -302,11 +300,19 @@ pub(crate) const NO_ACTIONS: [&str; 66] = [
     "forgive",
     "note",
     "lose",
+    "cherish",
+    "appreciate",
+    "reach",
+    "push",
+    "treasure",
+    "continue",
+    "fight",
+    "matter",
 ];
 
 /// Of those, what is an action after all when something follows: "get you the keys", "keep the receipts".
-pub(crate) const ACTIONS_WITH_OBJECT: [&str; 8] =
-    ["get", "leave", "put", "turn", "look", "keep", "stop", "come"];
+pub(crate) const ACTIONS_WITH_OBJECT: [&str; 9] =
+    ["reach", "get", "leave", "put", "turn", "look", "keep", "stop", "come"];
 
 /// What "can you …?" asks about rather than for.
 pub(crate) const NO_REQUESTS: [&str; 32] = [
@@ -432,4 +438,25 @@ pub(crate) const ORDERS: [&str; 62] = [
     "notify",
     "empty",
     "replace",
+];
+
+/// Beginnings of what one says one will do that are an encouragement or a turn of phrase.
+pub(crate) const PHRASES: [&[&str]; 17] = [
+    &["make", "it"],
+    &["make", "a", "difference"],
+    &["make", "the", "most"],
+    &["make", "time"],
+    &["give", "it", "a"],
+    &["keep", "it", "up"],
+    &["keep", "that"],
+    &["keep", "on"],
+    &["keep", "up"],
+    &["keep", "in", "mind"],
+    &["reach", "my"],
+    &["reach", "our"],
+    &["have", "fun"],
+    &["start", "thinking"],
+    &["tell", "you"],
+    &["do", "my", "best"],
+    &["take", "it", "easy"],
 ];

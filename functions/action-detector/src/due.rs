@@ -17,7 +17,12 @@ pub(crate) struct Due {
 /// The first day named among some words of a sentence that has not passed when it is said.
 pub(crate) fn due(sentence: &Sentence<'_>, words: Range<usize>) -> Option<Due> {
     let ended = words.clone().find_map(|at| end_of(sentence, at, words.end));
-    let dated = sentence.dates.iter().find_map(|date| {
+    let begins = sentence.words.get(words.start).map_or(0, |word| word.token.start);
+    let first = sentence.dates.partition_point(|date| date.span.end <= begins);
+    let ends =
+        words.end.checked_sub(1).and_then(|at| sentence.words.get(at)).map_or(0, |word| word.token.end);
+    let mut named = sentence.dates.iter().skip(first).take_while(|date| date.span.start < ends);
+    let dated = named.find_map(|date| {
         let starts = sentence.words.partition_point(|word| word.token.end <= date.span.start);
         let end = sentence.words.partition_point(|word| word.token.start < date.span.end);
         if starts < words.start || end > words.end || date.period.end < sentence.said_on {

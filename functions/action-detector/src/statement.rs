@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use crate::action::{Doer, Kind, cut};
 use crate::cues::{
     ACTIONS_WITH_OBJECT, ADVERBS, CUES, Form, HEDGES, INFORMING, NO_ACTIONS, NO_REQUESTS, NO_VERBS, ORDERS,
+    PHRASES,
 };
 use crate::due::due;
 use crate::sentence::{Gap, Sentence};
@@ -70,53 +71,47 @@ fn of_cue(
 ) -> Option<(Statement, usize)> {
     let before = at.checked_sub(1).map_or("", |at| sentence.word(at));
     let hedged = HEDGES.contains(&before) || matches!(before, "you" | "they" | "i" | "we" | "don't" | "to");
-    let (kind, doer, mut verb) = match form {
-        Form::Commit | Form::CommitTogether if hedged || sentence.asks() => return None,
-        Form::Commit if sentence.word(at) == "will" && !sentence.opens(at) => return None,
-        Form::Commit => (Kind::Commitment, Doer::Speaker, after),
-        Form::CommitTogether => (Kind::Commitment, Doer::Everyone, after),
-        Form::Promise => (Kind::Commitment, Doer::Speaker, promised(sentence, after)?),
-        Form::LeaveToMe => return left_to_me(sentence, at, after),
+    let asked = sentence.asks();
+    let opens = sentence.opens(at);
+    let first = sentence.word(at);
+    let is_meant = match form {
+        Form::Commit => !hedged && !asked && (first != "will" || opens),
         Form::Offer => {
-            let agreed = matches!(
-                sentence.word(0),
-                "sure" | "yes" | "ok" | "okay" | "yeah" | "happy" | "course" | "of"
-            );
-            if !agreed || hedged {
-                return None;
-            }
-            (Kind::Commitment, Doer::Speaker, after)
+            let agreed = ["sure", "yes", "ok", "okay", "yeah", "happy", "of"].contains(&sentence.word(0));
+            agreed && !hedged
         }
-        Form::Own if hedged || sentence.asks() => return None,
-        Form::Own if matches!(sentence.word(at), "need" | "have" | "gotta") && !sentence.opens(at) => {
-            return None;
+        Form::Own => {
+            !hedged && !asked && (!matches!(first, "need" | "have" | "gotta" | "todo" | "to-do") || opens)
         }
+        Form::CommitTogether | Form::Together => !hedged && !asked,
+        Form::Ask => !HEDGES.contains(&before) && (asked || opens || is_address(sentence, at)),
+        Form::Tell => (!matches!(first, "remember" | "make") || opens) && (first != "you" || !hedged),
+        Form::Promise | Form::LeaveToMe | Form::Somebody | Form::TellGerund => true,
+    };
+    if !is_meant {
+        return None;
+    }
+    let (kind, doer, mut verb) = match form {
+        Form::LeaveToMe => return left_to_me(sentence, at, after),
+        Form::Promise => (Kind::Commitment, Doer::Speaker, promised(sentence, after)?),
+        Form::Commit | Form::Offer => (Kind::Commitment, Doer::Speaker, after),
+        Form::CommitTogether => (Kind::Commitment, Doer::Everyone, after),
         Form::Own => (Kind::Todo, Doer::Speaker, after),
-        Form::Together if hedged || sentence.asks() => return None,
         Form::Together => (Kind::Todo, Doer::Everyone, after),
         Form::Somebody => (Kind::Todo, Doer::Nobody, after),
-        Form::Ask
-            if HEDGES.contains(&before)
-                || !sentence.asks()
-                    && form == Form::Ask
-                    && at > 0
-                    && !sentence.opens(at)
-                    && !is_address(sentence, at) =>
-        {
-            return None;
-        }
-        Form::Ask => (Kind::Todo, Doer::Other, after),
-        Form::Tell if matches!(sentence.word(at), "remember" | "make") && !sentence.opens(at) => return None,
-        Form::Tell if sentence.has(at, &["you", "need", "to"]) && hedged => return None,
-        Form::Tell | Form::TellGerund => (Kind::Todo, Doer::Other, after),
+        Form::Ask | Form::Tell | Form::TellGerund => (Kind::Todo, Doer::Other, after),
     };
     while ADVERBS.contains(&sentence.word(verb)) && verb + 1 < sentence.words.len() && verb < after + 4 {
         verb += 1;
     }
+    if sentence.has(verb, &["try", "to"]) {
+        verb += 2;
+    }
     if sentence.words.get(verb)?.gap == Gap::Comma && form != Form::Tell {
         return None;
     }
-    if form == Form::Tell
+    // "Please remind me to": the longer cue says who is to do it.
+    if first == "please"
         && let Some(inner) = CUES.iter().find(|(words, _)| words.len() > 1 && sentence.has(verb, words))
     {
         return of_cue(sentence, read, verb, verb + inner.0.len(), inner.1);
@@ -125,6 +120,14 @@ fn of_cue(
     let end = clause_end(sentence, verb);
     let word = sentence.word(verb);
     let empty = NO_ACTIONS.contains(&word) && !(ACTIONS_WITH_OBJECT.contains(&word) && end > verb + 2);
+    let goes_on = matches!(word, "keep" | "stop" | "start") && sentence.word(verb + 1).ends_with("ing");
+    let is_phrase = PHRASES.iter().any(|words| sentence.has(verb, words));
+    // "I should" is a wish as often as a plan, unless it says when.
+    let is_wish = sentence.word(after - 1) == "should" && !ORDERS.contains(&word);
+    let of_another = sentence.has(at, &["remind", "me", "to"]) && !sentence.opens(at) && before != "please";
+    if kind != Kind::Question && (goes_on || is_phrase || of_another) && doer != Doer::Other {
+        return None;
+    }
     let is_pause = sentence.word(at) == "let" && end == verb + 1;
     if (empty || is_pause) && form != Form::TellGerund {
         return None;
@@ -138,6 +141,9 @@ fn of_cue(
         return None;
     }
     let mut stated = stated(sentence, kind, doer, read, verb..end);
+    if is_wish && stated.due.is_none() {
+        return None;
+    }
     if doer == Doer::Other
         && let Some(name) = addressed(sentence, at)
     {
@@ -179,7 +185,12 @@ fn order(sentence: &Sentence<'_>, read: usize, at: usize) -> Option<(Statement, 
                 "crazy" | "it's" | "is" | "was" | "are" | "this" | "me" | "you" | "out"
             )
     });
-    if !starts || !has_object || sentence.asks() || !ORDERS.contains(&sentence.word(at)) {
+    if !starts
+        || !has_object
+        || sentence.word(at + 2) == "out"
+        || sentence.asks()
+        || !ORDERS.contains(&sentence.word(at))
+    {
         return None;
     }
     let end = clause_end(sentence, at);
@@ -209,7 +220,7 @@ fn of_third_person(sentence: &Sentence<'_>, read: usize, at: usize) -> Option<(S
         let mut done = stated(sentence, Kind::Todo, Doer::Nobody, read, at + 3..end);
         let start = sentence.words.get(read)?.token.start;
         let object = sentence.message.get(start..subject.token.end).unwrap_or_default();
-        done.what = cut(&format!("get {object} {}", done.what), LONGEST_WHAT).to_owned();
+        cut(&format!("get {object} {}", done.what), LONGEST_WHAT).clone_into(&mut done.what);
         return Some((done, end));
     }
     let (kind, verb) = match (sentence.word(at), sentence.word(at + 1)) {
@@ -249,7 +260,7 @@ fn stated(sentence: &Sentence<'_>, kind: Kind, doer: Doer, read: usize, clause: 
         kind,
         doer,
         owner: None,
-        what: cut(&what, LONGEST_WHAT).trim_end_matches([',', ' ']).to_owned(),
+        what: cut(&what, LONGEST_WHAT).trim_end_matches([',', ' ']).trim_end_matches(" and").to_owned(),
         due: due.map(|due| due.day),
     }
 }
@@ -349,4 +360,64 @@ fn addressed(sentence: &Sentence<'_>, at: usize) -> Option<String> {
     }
     let mut letters = cut(word.token.text, 60).chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sentence::with_sentences;
+
+    fn stated_in(text: &str) -> Vec<String> {
+        let event = domain::Event {
+            version: 1,
+            kind: domain::EventKind::Message,
+            role: "user".into(),
+            speaker: None,
+            content: text.into(),
+            payload: serde_json::json!({}),
+            // A Monday.
+            occurred_at: "2026-03-09T09:00:00Z".parse().unwrap(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let line = |found: Statement| {
+            let due = found.due.map_or_else(String::new, |due| format!(" by {due}"));
+            format!("{:?} {:?}: {}{due}", found.kind, found.doer, found.what)
+        };
+        with_sentences(&event, |sentences| {
+            sentences.iter().flat_map(|sentence| statements(sentence, &[])).map(line).collect()
+        })
+    }
+
+    #[test]
+    fn a_sentence_may_state_more_than_one_thing() {
+        assert_eq!(
+            stated_in("I'll call the bank tomorrow, and can you book the van?"),
+            ["Commitment Speaker: call the bank by 2026-03-10", "Todo Other: book the van"]
+        );
+    }
+
+    #[test]
+    fn a_date_before_or_after_is_its_due_date_and_no_part_of_it() {
+        for text in [
+            "By Friday I'll send the draft",
+            "I'll send the draft by Friday",
+            "I'll send by Friday the draft",
+        ] {
+            let found = stated_in(text);
+            assert!(found[0].ends_with("by 2026-03-13") && !found[0].contains("Friday"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn encouragements_reports_and_guesses_state_nothing() {
+        for text in [
+            "I'll keep going!",
+            "We'll make it",
+            "Maybe I'll paint",
+            "I had to go",
+            "He said I was going to pay",
+        ] {
+            assert_eq!(stated_in(text), [""; 0], "{text}");
+        }
+    }
 }
