@@ -18,6 +18,7 @@ mod sentence;
 mod statement;
 mod think;
 mod verbs;
+mod vocabulary;
 
 use domain::{MemoryType, Scope, Window};
 use model::{Error, Model, OpenAi, Schema, Usage};

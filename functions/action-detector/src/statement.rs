@@ -5,13 +5,13 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use crate::action::{Doer, Kind, cut};
-use crate::cues::{
-    ACTIONS_WITH_OBJECT, ADVERBS, CUES, Form, HEDGES, INFORMING, NO_ACTIONS, NO_REQUESTS, NO_VERBS, ORDERS,
-    PHRASES,
-};
+use crate::cues::{CUES, Form};
 use crate::due::due;
 use crate::sentence::{Gap, Sentence};
 use crate::verbs;
+use crate::vocabulary::{
+    ACTIONS_WITH_OBJECT, ADVERBS, HEDGES, INFORMING, NO_ACTIONS, NO_REQUESTS, NO_VERBS, ORDERS, PHRASES,
+};
 
 /// How much of what is to be done is kept, in bytes.
 const LONGEST_WHAT: usize = 200;
@@ -72,10 +72,12 @@ fn of_cue(
     let before = at.checked_sub(1).map_or("", |at| sentence.word(at));
     let hedged = HEDGES.contains(&before) || matches!(before, "you" | "they" | "i" | "we" | "don't" | "to");
     let asked = sentence.asks();
+    // "I'll pay, and can you drive?" asks only at its end.
+    let is_question = asked && clause_end(sentence, after) >= sentence.words.len();
     let opens = sentence.opens(at);
     let first = sentence.word(at);
     let is_meant = match form {
-        Form::Commit => !hedged && !asked && (first != "will" || opens),
+        Form::Commit => !hedged && !is_question && (first != "will" || opens),
         Form::Offer => {
             let agreed = ["sure", "yes", "ok", "okay", "yeah", "happy", "of"].contains(&sentence.word(0));
             agreed && !hedged
@@ -83,7 +85,7 @@ fn of_cue(
         Form::Own => {
             !hedged && !asked && (!matches!(first, "need" | "have" | "gotta" | "todo" | "to-do") || opens)
         }
-        Form::CommitTogether | Form::Together => !hedged && !asked,
+        Form::CommitTogether | Form::Together => !hedged && !is_question,
         Form::Ask => !HEDGES.contains(&before) && (asked || opens || is_address(sentence, at)),
         Form::Tell => (!matches!(first, "remember" | "make") || opens) && (first != "you" || !hedged),
         Form::Promise | Form::LeaveToMe | Form::Somebody | Form::TellGerund => true,
