@@ -370,6 +370,13 @@ async fn hydrate_brings_what_it_takes_to_go_on() {
     stage.remember(chat, "user", "entity", "Lisbon", 1).await;
     stage.remember(chat, "user", "action", "book flights", 1).await;
     stage.remember(chat, "session", "action", "pack", 1).await;
+    // Said so long ago that none of the last events is evidence of it.
+    let promise = stage.remember(chat, "session", "action", "old promise", 1).await;
+    stage
+        .owner
+        .execute("delete from afterthought.memory_evidence where memory_id = $1", &[&promise])
+        .await
+        .unwrap();
     stage
         .owner
         .execute(
@@ -393,7 +400,8 @@ async fn hydrate_brings_what_it_takes_to_go_on() {
     assert_eq!(answer["session"], "chat", "the session active last");
     assert_eq!(texts(&answer, "recent_messages"), ["Book me flights to Lisbon.", "Will do."]);
     assert_eq!(texts(&answer, "active_entities"), ["Lisbon"]);
-    assert_eq!(texts(&answer, "pending_actions"), ["book flights"]);
+    let pending = texts(&answer, "pending_actions");
+    assert_eq!(pending, ["book flights", "old promise"], "whatever is open, and nothing that is done");
     assert_eq!(answer["summary"]["content"], "Ada wants flights to Lisbon.");
     assert_eq!(answer["profile"]["learned_facts"], json!(["is a pilot"]));
     assert_eq!(answer["memories"].as_array().unwrap().len(), 3);
