@@ -161,5 +161,8 @@ async fn the_replication_stream_comes_through_the_same_checks() {
     };
     assert_eq!(read("localhost").await.unwrap(), Ended::Drained);
     let error = read("127.0.0.1").await.unwrap_err().to_string();
-    assert!(error.starts_with("no encrypted connection to 127.0.0.1") && error.contains("certificate"), "{error}");
+    assert!(
+        error.starts_with("no encrypted connection to 127.0.0.1") && error.contains("certificate"),
+        "{error}"
+    );
 }
