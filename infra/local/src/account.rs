@@ -33,6 +33,12 @@ pub(crate) fn give(path: &Path, account: Account) -> Result<()> {
     Ok(())
 }
 
+/// Whether a folder is one itself, no link to one, and belongs to us.
+pub(crate) fn is_ours(folder: &Path) -> Result<bool> {
+    let data = fs::symlink_metadata(folder)?;
+    Ok(data.is_dir() && data.uid() == geteuid().as_raw())
+}
+
 /// Whether an account may walk down to a folder.
 pub(crate) fn reaches(account: Account, folder: &Path) -> bool {
     folder.ancestors().filter(|path| path.is_dir()).all(|path| {

@@ -37,12 +37,9 @@ pub struct Hosting<'a> {
 }
 
 /// Builds every function, with cargo's progress on the terminal, and answers the folder of their programs.
-pub fn build(workspace: &Path, functions: &[String], quiet: bool) -> Result<PathBuf> {
+pub fn build(workspace: &Path, functions: &[String]) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.arg("build").current_dir(workspace);
-    if quiet {
-        cargo.arg("--quiet");
-    }
     // Together with this tool, so that what both use is built with the same features, once.
     cargo.args(["--package", env!("CARGO_PKG_NAME")]);
     for function in functions {

@@ -146,6 +146,14 @@ pub async fn start(
     durability: Durability,
 ) -> Result<(Guarded, Running)> {
     let account = account::unprivileged()?;
+    if let (Some(account), Programs::System(bin) | Programs::Fetched(bin)) = (account, programs)
+        && !account::reaches(account, bin)
+    {
+        bail!(
+            "{} is closed to the account Postgres runs as; set AFTERTHOUGHT_CACHE to a folder that others may enter",
+            bin.display()
+        );
+    }
     let data = &reachable(data, account)?;
     let mut last = None;
     // The port is free when it is chosen; another process may take it before the server does.
@@ -159,7 +167,7 @@ pub async fn start(
     Err(last.context("no attempt was made")?.context("Postgres did not start"))
 }
 
-/// The folder itself, or a stand-in the account can reach when it cannot reach this one.
+/// The folder itself, or its stand-in when the account cannot reach it.
 fn reachable(data: &Path, account: Option<Account>) -> Result<PathBuf> {
     let parent = data.parent().context("the data folder has no parent")?;
     fs::create_dir_all(parent)?;
@@ -167,18 +175,34 @@ fn reachable(data: &Path, account: Option<Account>) -> Result<PathBuf> {
     let data = parent.join(data.file_name().context("the data folder has no name")?);
     match account {
         Some(account) if !account::reaches(account, &parent) => {
-            let name = cache::fingerprint(&[&data.to_string_lossy()]);
-            let stand_in = Path::new("/var/tmp").join(format!("afterthought-{name}"));
+            let stand_in = stand_in(&data);
             announce(&format!(
                 "{} is closed to the account Postgres runs as; its data is in {}",
                 parent.display(),
                 stand_in.display()
             ));
             fs::create_dir_all(&stand_in)?;
+            if !account::is_ours(&stand_in)? {
+                bail!("{} belongs to somebody else", stand_in.display());
+            }
             Ok(stand_in.join("data"))
         }
         _ => Ok(data),
     }
+}
+
+/// Where the data goes that belongs at `data` but cannot be reached there.
+fn stand_in(data: &Path) -> PathBuf {
+    Path::new("/var/tmp").join(format!("afterthought-{}", cache::fingerprint(&[&data.to_string_lossy()])))
+}
+
+/// Removes the stand-in of a data folder, where there is one.
+pub(crate) fn remove_stand_in(data: &Path) -> Result<()> {
+    let stand_in = stand_in(data);
+    if stand_in.is_dir() && account::is_ours(&stand_in)? {
+        fs::remove_dir_all(&stand_in).with_context(|| format!("cannot remove {}", stand_in.display()))?;
+    }
+    Ok(())
 }
 
 async fn start_once(

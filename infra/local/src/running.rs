@@ -78,7 +78,7 @@ pub async fn start(
     let template = Template::read(&options.workspace)?;
     let (names, agents) = (template.functions(), template.agents());
     say("building the functions");
-    let programs = functions::build(&options.workspace, &names, options.throw_away)?;
+    let programs = functions::build(&options.workspace, &names)?;
     let (mut parts, mut leases) = (Vec::new(), Vec::new());
 
     let mut own_database = None;
@@ -100,7 +100,7 @@ pub async fn start(
             let post = Post::new(&state.root().join("run"), "postgres", Duration::ZERO)?;
             leases.push(lease(&post).await?);
             let durability = if options.throw_away { Durability::None } else { Durability::Full };
-            let data = state.root().join("postgres").join("data");
+            let data = state.postgres_data();
             let (guarded, running) =
                 postgres::start(&post, &programs, &data, &state.log("postgres"), durability).await?;
             parts.push(("Postgres", guarded, post));

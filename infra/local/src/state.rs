@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::postgres;
+
 /// How to reach the parts of a running stack.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Endpoints {
@@ -65,6 +67,11 @@ impl StateFolder {
         self.root.join("log")
     }
 
+    /// Where Postgres keeps its data.
+    pub fn postgres_data(&self) -> PathBuf {
+        self.root.join("postgres").join("data")
+    }
+
     fn endpoints_file(&self) -> PathBuf {
         self.root.join("endpoints.json")
     }
@@ -103,6 +110,7 @@ impl StateFolder {
     /// Removes the folder and all state in it, when no stack runs on it.
     pub fn reset(self) -> Result<()> {
         let _claim = self.claim()?;
+        postgres::remove_stand_in(&self.postgres_data())?;
         fs::remove_dir_all(&self.root).with_context(|| format!("cannot remove {}", self.root.display()))
     }
 }
