@@ -9,6 +9,7 @@ use store::DatabaseConfig;
 use testkit::TestDatabase;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
+use tokio_postgres::NoTls;
 use uuid::Uuid;
 
 use crate::backlog::drop_slot;
@@ -51,8 +52,13 @@ pub(crate) async fn measure(database: &TestDatabase, rate: u32, seconds: u32) ->
         ended = &mut reading => bail!("the reader ended: {ended:?}"),
         received = async {
             holding.wait_for(|holding| *holding).await?;
-            let committed = insert(database, rate, rate * seconds).await?;
-            collect(committed, arrivals).await
+            // The application has a thread of its own, so that it neither waits for the reader nor holds it up.
+            let url = database.url().to_owned();
+            let application = tokio::task::spawn_blocking(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(insert(&url, rate, rate * seconds))
+            });
+            collect(application.await??, arrivals).await
         } => received?,
     };
     run.stop.cancel();
@@ -62,8 +68,9 @@ pub(crate) async fn measure(database: &TestDatabase, rate: u32, seconds: u32) ->
 }
 
 /// When each version's commit returned.
-async fn insert(database: &TestDatabase, rate: u32, count: u32) -> Result<HashMap<(Uuid, i64), Instant>> {
-    let client = database.client().await?;
+async fn insert(url: &str, rate: u32, count: u32) -> Result<HashMap<(Uuid, i64), Instant>> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
     // A commit that is not flushed is not sent to anybody before the WAL writer comes by.
     client.batch_execute("set synchronous_commit = on").await?;
     let insert = client

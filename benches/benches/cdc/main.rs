@@ -41,6 +41,9 @@ struct Arguments {
     /// Also publish to real queues of the AWS emulator.
     #[arg(long)]
     sqs: bool,
+    /// Threads of the reader's runtime; 1 as in the program itself.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
@@ -49,9 +52,16 @@ struct Arguments {
     bench: bool,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let mut runtime = match arguments.threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    runtime.enable_all().build()?.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let database = TestDatabase::create().await?;
     let passes = Passes::new(&database, arguments.sqs.then_some(TestAws::create()), arguments.rounds).await?;
     let mut report = Map::new();

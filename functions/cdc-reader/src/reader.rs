@@ -227,6 +227,7 @@ impl<S: Sink> Reader<S> {
                 () = tokio::time::sleep_until(flush_at.unwrap_or(now)), if flush_at.is_some() && self.flight.is_none() => {}
                 () = tokio::time::sleep(QUIET / 10), if drain_to.is_some() => {}
                 event = tokio::time::timeout(LONGEST_SILENCE, client.recv()), if receiving => {
+                    let waiting = self.progress.waiting();
                     let silent = |_elapsed| Error::Silent { seconds: LONGEST_SILENCE.as_secs() };
                     self.receive(&mut stream, event.map_err(silent)?)?;
                     for _ in 1..BURST {
@@ -235,6 +236,9 @@ impl<S: Sink> Reader<S> {
                         if self.progress.waiting() >= self.policy.longest_backlog {
                             break;
                         }
+                    }
+                    if self.progress.waiting() > waiting {
+                        stream.last_change = Instant::now();
                     }
                 }
             }
@@ -248,18 +252,15 @@ impl<S: Sink> Reader<S> {
     ) -> Result<(), Error> {
         match event.map_err(|error| self.source.sort(error))?.ok_or(Error::Closed)? {
             ReplicationEvent::XLogData { data, .. } => match Message::decode(&data)? {
-                Message::Insert { relation, new } => {
-                    stream.last_change = Instant::now();
-                    match stream.catalog.read(relation, new) {
-                        Ok(None) => {}
-                        Ok(Some(change)) => {
-                            if let Err(error) = self.progress.change(change) {
-                                skipped(&error);
-                            }
+                Message::Insert { relation, new } => match stream.catalog.read(relation, new) {
+                    Ok(None) => {}
+                    Ok(Some(change)) => {
+                        if let Err(error) = self.progress.change(change) {
+                            skipped(&error);
                         }
-                        Err(error) => skipped(&error),
                     }
-                }
+                    Err(error) => skipped(&error),
+                },
                 Message::Relation(relation) => stream.catalog.describe(&relation)?,
                 // The publication sends inserts only; anything else wakes nobody.
                 _ => {}
