@@ -11,7 +11,8 @@ pub(crate) const KEY: &str = "session";
 /// An extract says nothing false, but it may miss the point.
 const CONFIDENCE: f32 = 0.6;
 
-/// The session's summary up to the end of the window; none when nothing was said in it.
+/// The session's summary up to the end of the window; none when nothing was said in it, or nothing but punctuation by
+/// someone without a name.
 ///
 /// It does not depend on how the session was cut into windows, only its evidence does.
 pub(crate) fn think(window: &Window, current: Option<&Memory>) -> Option<Thought> {
@@ -20,6 +21,9 @@ pub(crate) fn think(window: &Window, current: Option<&Memory>) -> Option<Thought
     let candidates = candidates.as_slice();
     let extract = extract(candidates);
     let content = in_words(candidates, &extract);
+    if content.trim().is_empty() {
+        return None;
+    }
     let chosen =
         extract.chosen.iter().filter_map(|at| candidates.get(*at)).map(|candidate| candidate.version);
     let evidence = evidence(window, chosen, last);
