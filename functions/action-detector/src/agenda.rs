@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Event, EventKind, Memory, OnConflict, Thought};
+use domain::{Event, Memory, OnConflict, Thought};
 
 use crate::action::{Action, Doer, EVERYONE, Kind, Status, cut};
 use crate::closing::{Closing, cancellations, deeds, refuses};
@@ -43,13 +43,6 @@ pub(crate) struct Agenda {
     is_partial: bool,
 }
 
-/// Whether an event is something a person or the assistant said.
-pub(crate) fn is_said(event: &Event) -> bool {
-    event.kind == EventKind::Message
-        && !matches!(event.role.as_str(), "system" | "tool")
-        && !event.content.trim().is_empty()
-}
-
 /// Who speaks in an event.
 pub(crate) fn speaker(event: &Event) -> String {
     match cut(event.speaker_or_role().trim(), LONGEST_SPEAKER) {
@@ -71,7 +64,7 @@ impl Agenda {
 
     /// Takes in one event.
     pub(crate) fn hear(&mut self, event: &Event) {
-        if !is_said(event) {
+        if !event.is_said() {
             return;
         }
         let speaker = speaker(event);

@@ -1,12 +1,12 @@
 //! The same thinking by a language model: the open actions and the new messages in, what became of them out.
 
-use domain::{Memory, OnConflict, Thought, Window};
+use domain::{Event, Memory, OnConflict, Thought, Window};
 use model::{Error, OpenAi, Question, Schema, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::action::{Action, Doer, EVERYONE, Kind, Status, cut};
-use crate::agenda::{is_said, speaker};
+use crate::agenda::speaker;
 
 /// The version of the instructions and the schema. Any change to them needs a new one.
 pub(crate) const RULES: &str = "actions-1";
@@ -71,7 +71,7 @@ pub(crate) async fn ask(
     window: &Window,
     known: &[Memory],
 ) -> Result<(Vec<Thought>, Usage), Error> {
-    if !window.events.iter().any(is_said) {
+    if !window.events.iter().any(Event::is_said) {
         return Ok((Vec::new(), Usage::default()));
     }
     let mut open: Vec<(&Memory, Action)> = known
@@ -93,7 +93,7 @@ pub(crate) async fn ask(
 }
 
 fn input(window: &Window, open: &[(&Memory, Action)]) -> String {
-    let said: Vec<_> = window.events.iter().filter(|event| is_said(event)).collect();
+    let said: Vec<_> = window.events.iter().filter(|event| event.is_said()).collect();
     let share = LONGEST_QUESTION_BYTES / said.len().max(1);
     let messages: Vec<Message<'_>> = said
         .into_iter()

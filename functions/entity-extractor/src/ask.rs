@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::names::Kind;
-use crate::think::{Entity, is_said, name_key, object};
+use crate::think::{Entity, name_key, object};
 
 /// The version of the instructions and the schema. Any change to them needs a new one.
 pub(crate) const RULES: &str = "entities-1";
@@ -86,7 +86,7 @@ pub(crate) async fn ask(
 fn questions(window: &Window) -> Vec<String> {
     let mut questions: Vec<Vec<Message<'_>>> = Vec::new();
     let mut length = 0;
-    for event in window.events.iter().filter(|event| is_said(event) && !event.content.trim().is_empty()) {
+    for event in window.events.iter().filter(|event| event.is_said()) {
         let message = message(event);
         if length + message.text.len() > LONGEST_QUESTION_BYTES || questions.is_empty() {
             questions.push(Vec::new());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Range;
 
-use domain::{Event, EventKind, MemoryType, OnConflict, Scope, Thought};
+use domain::{Event, MemoryType, OnConflict, Scope, Thought};
 use model::dates::{DateMention, dates_among, said_on};
 use model::text;
 use model::tokens::tokens;
@@ -67,14 +67,9 @@ impl Entity {
     }
 }
 
-/// Whether an event is something a person or the assistant said.
-pub(crate) fn is_said(event: &Event) -> bool {
-    event.kind == EventKind::Message && !matches!(event.role.as_str(), "system" | "tool")
-}
-
 /// What a message names: one thought per entity, in the order of their keys.
 pub(crate) fn think(event: &Event) -> Vec<Thought> {
-    if !is_said(event) {
+    if !event.is_said() {
         return Vec::new();
     }
     let tokens = tokens(&event.content);

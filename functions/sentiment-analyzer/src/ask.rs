@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::score::{Score, thousandths};
-use crate::think::is_said;
 
 /// The version of the instructions and the schema. Any change to them needs a new one.
 pub(crate) const RULES: &str = "sentiment-1";
@@ -72,7 +71,7 @@ pub(crate) async fn ask(
 }
 
 fn messages(window: &Window) -> Vec<Message<'_>> {
-    let said: Vec<_> = window.events.iter().filter(|event| is_said(event)).collect();
+    let said: Vec<_> = window.events.iter().filter(|event| event.is_said()).collect();
     let share = LONGEST_QUESTION_BYTES / said.len().max(1);
     said.into_iter()
         .map(|event| Message {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Event, EventKind, Memory, MemoryType, OnConflict, Scope, Thought, Window};
+use domain::{Event, Memory, MemoryType, OnConflict, Scope, Thought, Window};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ pub(crate) fn think(
     let turns: Vec<(&Event, Score)> = window
         .events
         .iter()
-        .filter(|event| is_said(event))
+        .filter(|event| event.is_said())
         .map(|event| {
             let judged = judged.and_then(|judged| judged.get(&event.version)).copied();
             (event, judged.unwrap_or_else(|| scorer.score(&event.content)))
@@ -74,13 +74,6 @@ pub(crate) fn think(
         evidence: evidence(&turns, last.version),
         on_conflict: OnConflict::Continue,
     })
-}
-
-/// Whether an event is something a person or the assistant said.
-pub(crate) fn is_said(event: &Event) -> bool {
-    event.kind == EventKind::Message
-        && !matches!(event.role.as_str(), "system" | "tool")
-        && !event.content.trim().is_empty()
 }
 
 /// The turns that say most about the tone. The last one is always among them: the memory is an account of everything up

@@ -5,7 +5,6 @@ use model::{Error, OpenAi, Question, Schema, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::candidates::is_said;
 use crate::think::{evidence, last_said, thought};
 
 /// The version of the instructions and the schema. Any change to them needs a new one.
@@ -64,7 +63,7 @@ pub(crate) async fn ask(
 }
 
 fn input(window: &Window, current: Option<&Memory>) -> String {
-    let said: Vec<_> = window.events.iter().filter(|event| is_said(event)).collect();
+    let said: Vec<_> = window.events.iter().filter(|event| event.is_said()).collect();
     let share = LONGEST_QUESTION_BYTES / said.len().max(1);
     let messages: Vec<Message<'_>> = said
         .into_iter()

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use domain::{Event, EventKind, Memory};
+use domain::{Event, Memory};
 use model::text;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl Candidates {
 
     /// Adds what was said in some events and keeps what is worth keeping, in the order it was said.
     pub(crate) fn gather<'a>(self, events: impl IntoIterator<Item = &'a Event>) -> Self {
-        let said = events.into_iter().filter(|event| is_said(event));
+        let said = events.into_iter().filter(|event| event.is_said());
         let mut all = self.0;
         for event in said {
             all.extend(sentences_of(event.version, event.speaker_or_role(), &event.content));
@@ -60,13 +60,6 @@ impl Candidates {
     pub(crate) fn as_slice(&self) -> &[Candidate] {
         &self.0
     }
-}
-
-/// Whether an event is something a person or the assistant said.
-pub(crate) fn is_said(event: &Event) -> bool {
-    event.kind == EventKind::Message
-        && !matches!(event.role.as_str(), "system" | "tool")
-        && !event.content.trim().is_empty()
 }
 
 fn sentences_of(version: i64, speaker: &str, content: &str) -> Vec<Candidate> {

@@ -3,7 +3,7 @@
 use domain::{Memory, MemoryType, OnConflict, Scope, Thought, Window};
 use serde_json::{Value, json};
 
-use crate::candidates::{Candidates, is_said};
+use crate::candidates::Candidates;
 use crate::extract::{extract, in_words};
 
 /// The key of a session's summary.
@@ -33,7 +33,7 @@ pub(crate) fn think(window: &Window, current: Option<&Memory>) -> Option<Thought
 
 /// The last version in a window at which something was said.
 pub(crate) fn last_said(window: &Window) -> Option<i64> {
-    window.events.iter().rev().find(|event| is_said(event)).map(|event| event.version)
+    window.events.iter().rev().find(|event| event.is_said()).map(|event| event.version)
 }
 
 /// The events of the window a summary draws on. The last one is always among them: a summary is an account of

@@ -60,6 +60,13 @@ pub struct Event {
 }
 
 impl Event {
+    /// Whether a person or the assistant said something: a message with text, not the system's and no tool's.
+    pub fn is_said(&self) -> bool {
+        self.kind == EventKind::Message
+            && !matches!(self.role.as_str(), "system" | "tool")
+            && !self.content.trim().is_empty()
+    }
+
     /// Who spoke: the given name, else the role.
     pub fn speaker_or_role(&self) -> &str {
         self.speaker.as_deref().unwrap_or(&self.role)
