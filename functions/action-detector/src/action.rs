@@ -206,6 +206,7 @@ impl Action {
             confidence,
             evidence,
             on_conflict,
+            review: false,
         }
     }
 }

@@ -39,6 +39,7 @@ fn window(events: Vec<Event>) -> Window {
         session: SessionId(Uuid::nil()),
         session_name: "chat".into(),
         after,
+        generation: 0,
         head: after + i64::try_from(events.len()).unwrap(),
         events,
     }

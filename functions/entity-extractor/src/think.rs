@@ -63,6 +63,7 @@ impl Entity {
             confidence: self.confidence,
             evidence: vec![version],
             on_conflict: OnConflict::Merge,
+            review: false,
         }
     }
 }

@@ -182,6 +182,7 @@ mod tests {
             session: SessionId(uuid::Uuid::nil()),
             session_name: "chat".into(),
             after,
+            generation: 0,
             head: through,
             events: messages(after + 1..=through),
         }

@@ -73,6 +73,7 @@ pub(crate) fn think(
         confidence: if judged.is_some() { CONFIDENCE_IN_A_MODEL } else { CONFIDENCE },
         evidence: evidence(&turns, last.version),
         on_conflict: OnConflict::Continue,
+        review: false,
     })
 }
 

@@ -56,5 +56,6 @@ pub(crate) fn thought(content: String, data: Value, confidence: f32, evidence: V
         confidence,
         evidence,
         on_conflict: OnConflict::Continue,
+        review: false,
     }
 }

@@ -7,6 +7,7 @@ mod event;
 mod ids;
 mod memory;
 mod reconcile;
+mod settings;
 mod wake_up;
 mod window;
 
@@ -15,5 +16,6 @@ pub use event::{Event, EventKind};
 pub use ids::{InvalidName, MemoryId, SessionId, TenantId, UserId};
 pub use memory::{Evidence, Memory, MemoryType, OnConflict, Scope, Thought, memory_id};
 pub use reconcile::{Change, Dropped, LedgerEntry, Outcome, Reconciled, reconcile};
+pub use settings::{ReviewPolicy, TenantSettings, WhenExhausted};
 pub use wake_up::{Envelope, InvalidEnvelope, WakeUp};
 pub use window::Window;

@@ -145,12 +145,16 @@ pub struct Thought {
     pub evidence: Vec<i64>,
     /// What to do when it is known already.
     pub on_conflict: OnConflict,
+    /// Whether the agent itself wants a person to look at it before anybody recalls it.
+    #[serde(default)]
+    pub review: bool,
 }
 
 /// The identifier of the memory that a thought of one session becomes when first stored.
 ///
 /// UUID version 5 over tenant, session, agent, type, key and the last version of its window: a crash and a second
-/// run make the same row, so a lost acknowledgement can never store a memory twice.
+/// run make the same row, so a lost acknowledgement can never store a memory twice. An agent that was sent back to
+/// think again (`generation` above 0) makes rows of their own.
 pub fn memory_id(
     tenant: &TenantId,
     session: SessionId,
@@ -158,7 +162,12 @@ pub fn memory_id(
     kind: MemoryType,
     key: &str,
     through: i64,
+    generation: i64,
 ) -> MemoryId {
-    let name = format!("{tenant}\u{0}{session}\u{0}{agent}\u{0}{}\u{0}{key}\u{0}{through}", kind.as_str());
+    let mut name =
+        format!("{tenant}\u{0}{session}\u{0}{agent}\u{0}{}\u{0}{key}\u{0}{through}", kind.as_str());
+    if generation > 0 {
+        name.push_str(&format!("\u{0}{generation}"));
+    }
     MemoryId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
 }

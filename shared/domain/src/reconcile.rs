@@ -207,7 +207,15 @@ fn fresh(agent: &str, window: &Window, thought: &Thought, evidence: &[i64]) -> M
         OnConflict::Supersede | OnConflict::Continue => times.max(),
     };
     Memory {
-        id: memory_id(&window.tenant, window.session, agent, thought.kind, &thought.key, window.through()),
+        id: memory_id(
+            &window.tenant,
+            window.session,
+            agent,
+            thought.kind,
+            &thought.key,
+            window.through(),
+            window.generation,
+        ),
         kind: thought.kind,
         scope: thought.scope,
         key: thought.key.clone(),
@@ -337,6 +345,7 @@ mod tests {
             session: SessionId(Uuid::nil()),
             session_name: "chat".into(),
             after,
+            generation: 0,
             head: through,
             events,
         }
@@ -352,6 +361,7 @@ mod tests {
             confidence: 0.5,
             evidence: evidence.to_vec(),
             on_conflict,
+            review: false,
         }
     }
 

@@ -1,5 +1,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{SessionId, TenantId};
 
@@ -23,6 +24,20 @@ pub enum WakeUp {
         /// The session.
         session: SessionId,
     },
+    /// A window that was set aside is to be thought about again, exactly it and whatever the cursor says. This is
+    /// also the dead letter such a window leaves, so that moving a dead letter back to its queue redrives it.
+    Window {
+        /// Whose session.
+        tenant: TenantId,
+        /// The session.
+        session: SessionId,
+        /// The run that set it aside.
+        run: Uuid,
+        /// The version before its first.
+        after: i64,
+        /// Its last version.
+        through: i64,
+    },
     /// A schedule fired; the agent fans it out to whoever has something new.
     Tick,
 }
@@ -31,7 +46,9 @@ impl WakeUp {
     /// The tenant a wake-up belongs to: its SQS message group, for fairness between tenants.
     pub fn tenant(&self) -> Option<&TenantId> {
         match self {
-            Self::Session { tenant, .. } | Self::Memories { tenant, .. } => Some(tenant),
+            Self::Session { tenant, .. } | Self::Memories { tenant, .. } | Self::Window { tenant, .. } => {
+                Some(tenant)
+            }
             Self::Tick => None,
         }
     }
@@ -40,7 +57,7 @@ impl WakeUp {
 /// A wake-up as it travels in a queue: the versioned body of an SQS message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// Version of this format. This code writes and reads [`Envelope::FORMAT`].
+    /// Version of this format: the one that first knew this kind of wake-up, at most [`Envelope::FORMAT`].
     pub format: u32,
     /// When the wake-up was first sent. A deferral keeps it.
     pub first_sent_at: Timestamp,
@@ -52,6 +69,11 @@ pub struct Envelope {
     pub wake_up: WakeUp,
 }
 
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
 /// A message body that is not a wake-up.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidEnvelope {
@@ -59,7 +81,7 @@ pub enum InvalidEnvelope {
     #[error("the message body is not a wake-up: {0}")]
     Malformed(#[from] serde_json::Error),
     /// A format this version does not know.
-    #[error("field `format` is {got}, expected {}", Envelope::FORMAT)]
+    #[error("field `format` is {got}, expected 1 to {}", Envelope::FORMAT)]
     UnknownFormat {
         /// The format found.
         got: u32,
@@ -73,12 +95,16 @@ pub enum InvalidEnvelope {
 }
 
 impl Envelope {
-    /// The format written today.
-    pub const FORMAT: u32 = 1;
+    /// The newest format this code knows.
+    pub const FORMAT: u32 = 2;
 
     /// A wake-up sent for the first time.
     pub const fn first(wake_up: WakeUp, now: Timestamp) -> Self {
-        Self { format: Self::FORMAT, first_sent_at: now, deferrals: 0, wake_up }
+        let format = match wake_up {
+            WakeUp::Session { .. } | WakeUp::Memories { .. } | WakeUp::Tick => 1,
+            WakeUp::Window { .. } => 2,
+        };
+        Self { format, first_sent_at: now, deferrals: 0, wake_up }
     }
 
     /// The same wake-up, put off once more.
@@ -89,13 +115,18 @@ impl Envelope {
 
     /// Reads a message body.
     pub fn parse(body: &str) -> Result<Self, InvalidEnvelope> {
-        let envelope: Self = serde_json::from_str(body)?;
-        if envelope.format != Self::FORMAT {
-            return Err(InvalidEnvelope::UnknownFormat { got: envelope.format });
+        // Read first and alone: a later format may have kinds of wake-up that this code cannot read.
+        let Format { format } = serde_json::from_str(body)?;
+        if !(1..=Self::FORMAT).contains(&format) {
+            return Err(InvalidEnvelope::UnknownFormat { got: format });
         }
+        let envelope: Self = serde_json::from_str(body)?;
         match envelope.wake_up {
             WakeUp::Session { version, .. } if version < 1 => {
                 Err(InvalidEnvelope::InvalidVersion { got: version })
+            }
+            WakeUp::Window { after, through, .. } if after < 0 || through <= after => {
+                Err(InvalidEnvelope::InvalidVersion { got: through })
             }
             _ => Ok(envelope),
         }

@@ -13,6 +13,9 @@ pub struct Window {
     pub session_name: String,
     /// The agent's cursor: the last version it has thought about, 0 for none.
     pub after: i64,
+    /// How often the agent was sent back to think about this session again; part of the identity of what it stores, so
+    /// that thinking again never meets the closed memories of the time before.
+    pub generation: i64,
     /// The session's last version when the window was read; beyond the window's end when the window was cut.
     pub head: i64,
     /// The events, oldest first.
@@ -28,6 +31,13 @@ impl Window {
     /// Whether the agent has nothing to think about.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
+    }
+
+    /// The beginning of the window, up to `through` at most.
+    #[must_use]
+    pub fn cut(mut self, through: i64) -> Self {
+        self.events.retain(|event| event.version <= through);
+        self
     }
 
     /// Whether events remain after this window.

@@ -27,6 +27,7 @@ pub(crate) struct Work {
 enum Subject {
     Session(TenantId, SessionId),
     Memories(TenantId, SessionId),
+    Window(uuid::Uuid),
     Tick,
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn coalesce(deliveries: Vec<Delivery>) -> Batch {
         let subject = match &envelope.wake_up {
             WakeUp::Session { tenant, session, .. } => Subject::Session(tenant.clone(), *session),
             WakeUp::Memories { tenant, session } => Subject::Memories(tenant.clone(), *session),
+            WakeUp::Window { run, .. } => Subject::Window(*run),
             WakeUp::Tick => Subject::Tick,
         };
         match work.get_mut(&subject) {
@@ -69,7 +71,7 @@ pub(crate) fn coalesce(deliveries: Vec<Delivery>) -> Batch {
 fn newer(one: Envelope, other: Envelope) -> Envelope {
     let version = |envelope: &Envelope| match envelope.wake_up {
         WakeUp::Session { version, .. } => version,
-        WakeUp::Memories { .. } | WakeUp::Tick => 0,
+        WakeUp::Memories { .. } | WakeUp::Window { .. } | WakeUp::Tick => 0,
     };
     let first_sent_at = one.first_sent_at.min(other.first_sent_at);
     let deferrals = one.deferrals.max(other.deferrals);

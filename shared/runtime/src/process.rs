@@ -154,6 +154,9 @@ fn span(agent: &'static str, wake_up: &WakeUp) -> tracing::Span {
         WakeUp::Session { session, version, .. } => {
             tracing::info_span!("wake_up", agent, %session, version)
         }
+        WakeUp::Window { session, run, .. } => {
+            tracing::info_span!("wake_up", agent, %session, redrives = %run)
+        }
         WakeUp::Memories { session, .. } => tracing::info_span!("wake_up", agent, %session, memories = true),
         WakeUp::Tick => tracing::info_span!("wake_up", agent, tick = true),
     }
@@ -172,6 +175,7 @@ async fn process<A: Agent>(
 ) -> Result<Ended, Failed> {
     let ended = match &envelope.wake_up {
         WakeUp::Tick => return fan_out(services, agent.spec()).await,
+        WakeUp::Window { .. } => Ok(Ended::NothingNew),
         WakeUp::Memories { tenant, session } => {
             agent.memories_added(tenant, *session).await.map(|()| Ended::Thought).map_err(Failed::from)
         }

@@ -72,6 +72,7 @@ impl Store {
             session,
             session_name: first.try_get("session")?,
             after: first.try_get("through")?,
+            generation: 0,
             head: first.try_get("head_version")?,
             events: Vec::with_capacity(window.len()),
         };

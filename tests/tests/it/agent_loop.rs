@@ -60,6 +60,7 @@ impl Agent for Echo {
                     confidence: 1.0,
                     evidence: vec![event.version],
                     on_conflict: OnConflict::Merge,
+                    review: false,
                 }),
             }
         }

@@ -252,7 +252,7 @@ async fn every_agent_is_woken_once_per_session_and_the_indexer_for_memories_too(
                 WakeUp::Memories { session, .. } => {
                     format!("{group} {} memories", names[&session.to_string()])
                 }
-                WakeUp::Tick => "tick".to_owned(),
+                WakeUp::Window { .. } | WakeUp::Tick => unreachable!("the reader sends neither"),
             });
         }
         woken.sort();

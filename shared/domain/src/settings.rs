@@ -1,0 +1,46 @@
+use serde::{Deserialize, Serialize};
+
+use crate::MemoryType;
+
+/// What a tenant has of its own, as `tenants.settings` holds it. A field that is not given is the deployment's.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantSettings {
+    /// Requests to the model per minute and provider; 0 for no limit.
+    pub model_requests_per_minute: Option<u32>,
+    /// How many of them may come at once.
+    pub model_burst: Option<u32>,
+    /// Tokens of the model per day (UTC); 0 for no limit.
+    pub model_tokens_per_day: Option<u64>,
+    /// What happens to a window when they are used up.
+    pub when_exhausted: Option<WhenExhausted>,
+    /// How many sessions each agent thinks about at once; 0 for no limit.
+    pub agent_concurrency: Option<u32>,
+    /// Requests to `recall` per minute; 0 for no limit.
+    pub recall_requests_per_minute: Option<u32>,
+    /// Which thoughts a person looks at before they are recalled.
+    pub review: ReviewPolicy,
+}
+
+/// What happens to a window when the tokens of the day are used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenExhausted {
+    /// The built-in model thinks about it, and the run says `degraded`.
+    #[default]
+    BuiltIn,
+    /// It waits for the next day.
+    Pause,
+}
+
+/// Which thoughts a person looks at before they are recalled.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReviewPolicy {
+    /// Those less confident than this, 0 to 1.
+    pub below_confidence: Option<f32>,
+    /// Those of these types.
+    pub types: Vec<MemoryType>,
+    /// Those of these agents.
+    pub agents: Vec<String>,
+}
