@@ -6,6 +6,7 @@
 mod agent;
 mod batch;
 mod config;
+mod flow;
 mod process;
 mod secrets;
 mod services;

@@ -1,0 +1,591 @@
+//! What becomes of a wake-up, decided step by step and without touching anything.
+//!
+//! A [`Flow`] says what to do next ([`Do`]); whoever drives it does that and reports what happened ([`Happened`]). The
+//! runtime drives it against Postgres, DynamoDB and SQS; the simulator in the tests drives it against a model of them in
+//! which every step can crash, repeat, or succeed without anybody hearing of it.
+//!
+//! The order per window is claim, verdict, lease, think, commit, release. Only the commit has an effect, and only one
+//! commit per position of the cursor succeeds; everything before it may be done twice, everything after it may be lost.
+
+use std::time::Duration;
+
+use domain::{Debounce, Verdict};
+use jiff::{SignedDuration, Timestamp};
+
+/// A window of one event that fails by its own fault is set aside after so many tries.
+pub(crate) const MOST_TRIES: u32 = 5;
+/// A window of one event in which the process died so often is set aside without being thought about again.
+pub(crate) const MOST_DEATHS: u32 = 10;
+/// SQS gives up on a message it has delivered so often: `maxReceiveCount` of every queue in the template.
+pub(crate) const MOST_RECEIVES: u32 = 5;
+/// The longest wait that is a deferral; a longer one is a hold. What SQS can delay a message by.
+pub(crate) const LONGEST_DEFERRAL: Duration = Duration::from_mins(15);
+/// The longest pause between two looks at an awaited cursor, or at a lease somebody else holds.
+const LONGEST_LOOK: Duration = Duration::from_secs(15);
+
+/// What of the agent and of the message decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// When a debounced agent thinks.
+    pub(crate) debounce: Option<Debounce>,
+    /// How long the agent waits for the one it waits for, counted from when the newest event of its window came.
+    pub(crate) wait: Option<Duration>,
+    /// The version the wake-up names; `None` when it redrives a window that was set aside.
+    pub(crate) version: Option<i64>,
+    /// How often the wake-up was deferred.
+    pub(crate) deferrals: u32,
+    /// How often SQS has delivered this message, this time included.
+    pub(crate) receives: u32,
+    /// When the invocation is to begin no further window.
+    pub(crate) begin_until: Timestamp,
+}
+
+/// What a claim showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The cursor.
+    pub(crate) after: i64,
+    /// The last event that was read; `after` when there is none.
+    pub(crate) through: i64,
+    /// The session's last version.
+    pub(crate) head: i64,
+    /// When the oldest event read was accepted, and the newest.
+    pub(crate) accepted: (Timestamp, Timestamp),
+    /// The cursor of the awaited agent, when there is one.
+    pub(crate) awaited: Option<i64>,
+    /// Whether the agent may not think about this session now.
+    pub(crate) held: bool,
+    /// How many sessions of the tenant the agent may think about at once, where that is limited.
+    pub(crate) concurrency: Option<u32>,
+}
+
+/// Why thinking came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Something outside failed: the window is as good as before.
+    Outside,
+    /// The window failed, and may not fail again.
+    Window,
+    /// The window failed and always will.
+    WindowForGood,
+    /// Somebody asks for patience.
+    Later(Duration),
+    /// The tenant's tokens are used up; the built-in model is to think instead.
+    Exhausted,
+    /// The tenant's tokens are used up until then, and nothing is to be thought about before.
+    ExhaustedUntil(Timestamp),
+}
+
+/// Why a run is less than it could be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Degraded {
+    /// The awaited agent did not get there in time.
+    WaitedInVain,
+    /// The tenant's tokens were used up, so the built-in model thought.
+    Exhausted,
+}
+
+impl Degraded {
+    /// The reason stored with the run.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::WaitedInVain => "waited_in_vain",
+            Self::Exhausted => "budget_exhausted",
+        }
+    }
+}
+
+/// Why a window is set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Poison {
+    /// Thinking about it failed, as the last error says.
+    Failed,
+    /// The process did not survive it.
+    Deadly {
+        /// How often.
+        tries: u32,
+    },
+}
+
+/// How long something is put off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delay {
+    /// As long as this.
+    For(Duration),
+    /// The usual back-off after so many attempts, with jitter.
+    BackOff {
+        /// 1 or more.
+        attempt: u32,
+    },
+}
+
+/// Why the agent is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sleep {
+    /// Somebody asked for patience: this agent with this session.
+    Session,
+    /// The tokens of the day are used up: this agent with every session of the tenant.
+    Tenant,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Do {
+    /// Read the window; to be answered with [`Happened::Claimed`].
+    Claim,
+    /// Take the lease for the window, or renew it for the next one: [`Happened::Leased`] or [`Happened::NotLeased`].
+    Lease {
+        /// The version before the window.
+        after: i64,
+        /// Its last version.
+        through: i64,
+    },
+    /// Take one of the tenant's slots: [`Happened::Slot`]. It is given back with the lease.
+    Slot {
+        /// How many there are.
+        limit: u32,
+    },
+    /// Think about the window up to `through`: [`Happened::Thought`] or [`Happened::Failed`].
+    Think {
+        /// Its last version.
+        through: i64,
+        /// Whether no other model may be asked.
+        built_in_only: bool,
+    },
+    /// Keep what was thought and move the cursor: [`Happened::Committed`].
+    Commit {
+        /// The window's last version.
+        through: i64,
+        /// Why the run is less than it could be.
+        degraded: Option<Degraded>,
+    },
+    /// Send the window to the dead letters, then record it and move the cursor past it: [`Happened::Committed`].
+    Quarantine {
+        /// The window's last version.
+        through: i64,
+        /// Why.
+        poison: Poison,
+    },
+    /// Give the lease back, nothing is left to do: [`Happened::Done`], whatever came of it.
+    Release,
+    /// Give the lease back for another try at the same window: [`Happened::Done`], whatever came of it.
+    Yield {
+        /// Tries that stay on record.
+        tries: u32,
+        /// Where the window is to end at the next try.
+        through: i64,
+    },
+    /// Send a wake-up at `version` for what is left to think about: [`Happened::Done`].
+    SendRest {
+        /// The session's last version.
+        version: i64,
+    },
+    /// Send this wake-up again with a delay: [`Happened::Done`].
+    Defer {
+        /// The delay.
+        delay: Delay,
+        /// The version it names from now on; `None` for a redrive.
+        version: Option<i64>,
+    },
+    /// Record that nothing is to be thought about until then: [`Happened::Done`].
+    Hold {
+        /// The end.
+        until: Timestamp,
+        /// What is held.
+        sleep: Sleep,
+    },
+    /// Nothing more.
+    End(Ended),
+}
+
+/// What came of what was to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Happened {
+    /// The window; `None` when there is no such session or no such quarantined window.
+    Claimed(Option<Seen>),
+    /// The lease is held.
+    Leased {
+        /// How often a run has taken it for this window, this time included.
+        tries: u32,
+        /// Where the window ended at the first of these tries.
+        through: i64,
+    },
+    /// Another run holds the lease.
+    NotLeased {
+        /// Until then at most.
+        until: Timestamp,
+    },
+    /// Whether a slot was free.
+    Slot(bool),
+    /// There are thoughts to commit.
+    Thought,
+    /// There are none.
+    Failed(Fault),
+    /// Whether the cursor was where the window began.
+    Committed(bool),
+    /// Done.
+    Done,
+    /// It failed, or nobody knows.
+    Unreachable,
+}
+
+/// What became of a wake-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// A window, or a session's new memories, was thought about.
+    Thought,
+    /// The cursor had passed it.
+    NothingNew,
+    /// A later wake-up will find a longer window.
+    StillBusy,
+    /// Another run was first; its work stands.
+    LostRace,
+    /// Sent again, to be delivered later.
+    Deferred,
+    /// Sent again, to look once more whether the awaited agent is there.
+    Waiting,
+    /// Paused: whoever resumes wakes it again.
+    Held,
+    /// Nothing is thought about before a certain time; the sweep wakes it then.
+    Asleep,
+    /// The last window it came to was set aside.
+    Quarantined,
+    /// There is no such session.
+    UnknownSession,
+    /// A tick, fanned out to whoever has something new.
+    FannedOut,
+    /// Not acknowledged: SQS delivers it again after the usual back-off.
+    Retry {
+        /// 1 or more.
+        attempt: u32,
+    },
+}
+
+impl Ended {
+    /// The value of the metric's dimension `Outcome`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Thought => "thought",
+            Self::NothingNew => "nothing_new",
+            Self::StillBusy => "still_busy",
+            Self::LostRace => "lost_race",
+            Self::Deferred => "deferred",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::Asleep => "asleep",
+            Self::Quarantined => "quarantined",
+            Self::UnknownSession => "unknown_session",
+            Self::FannedOut => "fanned_out",
+            Self::Retry { .. } => "failed",
+        }
+    }
+
+    /// Whether the message is to be acknowledged.
+    pub(crate) const fn is_acknowledged(self) -> bool {
+        !matches!(self, Self::Retry { .. })
+    }
+}
+
+/// What is being waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Claiming,
+    Leasing,
+    TakingSlot,
+    Thinking,
+    Committing,
+    Quarantining,
+    /// The lease is given back; then this follows.
+    Leaving(Last),
+    /// The last thing this wake-up does; then it ends like this.
+    Closing(Ended),
+}
+
+/// What follows when the lease is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    End(Ended),
+    Defer(Delay, Ended),
+    Hold(Timestamp, Sleep),
+    Rest(i64, Ended),
+}
+
+/// One wake-up on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Flow {
+    terms: Terms,
+    step: Step,
+    seen: Option<Seen>,
+    /// The end of the window that is thought about now.
+    through: i64,
+    tries: u32,
+    degraded: Option<Degraded>,
+    leased: bool,
+    has_slot: bool,
+    /// The process died here before: one event at a time.
+    narrow: bool,
+    /// What to say when nothing is left.
+    so_far: Ended,
+}
+
+impl Flow {
+    /// A wake-up that has just been delivered, and the first thing to do: [`Do::Claim`].
+    pub(crate) const fn begin(terms: Terms) -> (Self, Do) {
+        let flow = Self {
+            terms,
+            step: Step::Claiming,
+            seen: None,
+            through: 0,
+            tries: 0,
+            degraded: None,
+            leased: false,
+            has_slot: false,
+            narrow: false,
+            so_far: Ended::NothingNew,
+        };
+        (flow, Do::Claim)
+    }
+
+    /// What to do after what happened. A report that does not belong to the last [`Do`] counts as
+    /// [`Happened::Unreachable`].
+    pub(crate) fn next(&mut self, happened: Happened, now: Timestamp) -> Do {
+        match (self.step, happened) {
+            (Step::Claiming, Happened::Claimed(seen)) => self.claimed(seen, now),
+            (Step::Leasing, Happened::Leased { tries, through }) => self.leased(tries, through),
+            (Step::Leasing, Happened::NotLeased { until }) => {
+                let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                let delay = left.clamp(Duration::from_secs(1), look(self.terms.deferrals));
+                self.leave(0, Last::Defer(Delay::For(delay), Ended::Deferred))
+            }
+            (Step::TakingSlot, Happened::Slot(true)) => {
+                self.has_slot = true;
+                self.think(false)
+            }
+            (Step::TakingSlot, Happened::Slot(false)) => {
+                let delay = Delay::For(look(self.terms.deferrals));
+                self.leave(self.tries.saturating_sub(1), Last::Defer(delay, Ended::Deferred))
+            }
+            (Step::Thinking, Happened::Thought) => {
+                self.step = Step::Committing;
+                Do::Commit { through: self.through, degraded: self.degraded }
+            }
+            (Step::Thinking, Happened::Failed(fault)) => self.failed(fault, now),
+            (Step::Committing, Happened::Committed(true)) => self.moved(Ended::Thought, now),
+            (Step::Quarantining, Happened::Committed(true)) => self.moved(Ended::Quarantined, now),
+            (Step::Committing | Step::Quarantining, Happened::Committed(false)) => self.lost_race(),
+            (Step::Leaving(last), _) => self.last(last),
+            (Step::Closing(ended), Happened::Done) => Do::End(ended),
+            (Step::Closing(_), _) => Do::End(self.again()),
+            (Step::Quarantining, _) => self.put_off(self.tries),
+            (_, _) => self.put_off(self.tries.saturating_sub(1)),
+        }
+    }
+
+    fn claimed(&mut self, seen: Option<Seen>, now: Timestamp) -> Do {
+        let redrives = self.terms.version.is_none();
+        let Some(seen) = seen else {
+            let ended = if redrives { Ended::NothingNew } else { Ended::UnknownSession };
+            return self.leave(0, Last::End(ended));
+        };
+        self.seen = Some(seen);
+        self.degraded = None;
+        if !redrives {
+            if seen.held {
+                return self.leave(0, Last::End(Ended::Held));
+            }
+            match self.verdict(seen, now) {
+                Verdict::Think => {}
+                Verdict::NothingNew => return self.leave(0, Last::End(self.so_far)),
+                Verdict::StillBusy => return self.leave(0, Last::End(Ended::StillBusy)),
+            }
+            if let (Some(timeout), Some(awaited)) = (self.terms.wait, seen.awaited)
+                && awaited < seen.through
+            {
+                let waited = now.duration_since(seen.accepted.1);
+                if waited < SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX) {
+                    let delay = Delay::For(look(self.terms.deferrals));
+                    return self.leave(0, Last::Defer(delay, Ended::Waiting));
+                }
+                self.degraded = Some(Degraded::WaitedInVain);
+            }
+        }
+        self.step = Step::Leasing;
+        Do::Lease { after: seen.after, through: seen.through }
+    }
+
+    /// Only the first window is debounced and compared with the wake-up: what is left after it is thought about at once.
+    fn verdict(&self, seen: Seen, now: Timestamp) -> Verdict {
+        if seen.through <= seen.after {
+            return Verdict::NothingNew;
+        }
+        if matches!(self.so_far, Ended::Thought | Ended::Quarantined) {
+            return Verdict::Think;
+        }
+        let version = self.terms.version.unwrap_or(seen.through);
+        let no_wait = Debounce { max_wait: Duration::ZERO };
+        self.terms.debounce.unwrap_or(no_wait).decide(version, seen.after, seen.head, seen.accepted.0, now)
+    }
+
+    fn leased(&mut self, tries: u32, through: i64) -> Do {
+        let Some(seen) = self.seen else { return self.put_off(0) };
+        self.leased = true;
+        self.tries = tries;
+        self.through = through.clamp(seen.after + 1, seen.through);
+        if self.terms.version.is_some() {
+            self.narrow |= tries > MOST_TRIES;
+            if self.narrow {
+                self.through = seen.after + 1;
+            }
+            if tries > MOST_DEATHS {
+                return self.quarantine(Poison::Deadly { tries: tries - 1 });
+            }
+        } else {
+            // A redrive is about exactly its window.
+            self.through = seen.through;
+        }
+        match seen.concurrency.filter(|_| !self.has_slot) {
+            Some(limit) => {
+                self.step = Step::TakingSlot;
+                Do::Slot { limit }
+            }
+            None => self.think(false),
+        }
+    }
+
+    const fn think(&mut self, built_in_only: bool) -> Do {
+        self.step = Step::Thinking;
+        Do::Think { through: self.through, built_in_only }
+    }
+
+    fn failed(&mut self, fault: Fault, now: Timestamp) -> Do {
+        let unblamed = self.tries.saturating_sub(1);
+        match fault {
+            Fault::Outside => self.put_off(unblamed),
+            Fault::Exhausted => {
+                self.degraded = Some(Degraded::Exhausted);
+                self.think(true)
+            }
+            Fault::Later(patience) if patience <= LONGEST_DEFERRAL || self.terms.version.is_none() => {
+                let delay = Delay::For(patience.min(LONGEST_DEFERRAL));
+                self.leave(unblamed, Last::Defer(delay, Ended::Deferred))
+            }
+            Fault::Later(patience) => {
+                let until = now.saturating_add(patience).unwrap_or(Timestamp::MAX);
+                self.leave(unblamed, Last::Hold(until, Sleep::Session))
+            }
+            Fault::ExhaustedUntil(_) if self.terms.version.is_none() => {
+                let delay = Delay::For(LONGEST_DEFERRAL);
+                self.leave(unblamed, Last::Defer(delay, Ended::Deferred))
+            }
+            Fault::ExhaustedUntil(until) => self.leave(unblamed, Last::Hold(until, Sleep::Tenant)),
+            Fault::Window | Fault::WindowForGood => self.window_failed(fault == Fault::WindowForGood),
+        }
+    }
+
+    /// Halves the window until the event that fails is alone; that one is tried again some times and then set aside.
+    fn window_failed(&mut self, for_good: bool) -> Do {
+        let after = self.seen.map_or(self.through - 1, |seen| seen.after);
+        let events = self.through - after;
+        if self.terms.version.is_some() && events > 1 {
+            self.through = after + events / 2;
+            return self.think(self.degraded == Some(Degraded::Exhausted));
+        }
+        if for_good || self.tries >= MOST_TRIES {
+            return self.quarantine(Poison::Failed);
+        }
+        self.put_off(self.tries)
+    }
+
+    const fn quarantine(&mut self, poison: Poison) -> Do {
+        self.step = Step::Quarantining;
+        Do::Quarantine { through: self.through, poison }
+    }
+
+    /// The cursor has moved: on to what is left.
+    fn moved(&mut self, ended: Ended, now: Timestamp) -> Do {
+        self.so_far = ended;
+        let head = self.seen.map_or(self.through, |seen| seen.head);
+        if self.terms.version.is_none() || self.through >= head {
+            return self.leave(0, Last::End(ended));
+        }
+        if now >= self.terms.begin_until {
+            return self.leave(0, Last::Rest(head, ended));
+        }
+        self.step = Step::Claiming;
+        Do::Claim
+    }
+
+    /// Another run moved the cursor, perhaps not as far as this wake-up asks for: look again.
+    fn lost_race(&mut self) -> Do {
+        if self.terms.version.is_none() {
+            return self.leave(0, Last::End(Ended::LostRace));
+        }
+        if self.so_far == Ended::NothingNew {
+            self.so_far = Ended::LostRace;
+        }
+        self.step = Step::Claiming;
+        Do::Claim
+    }
+
+    /// Tries again later, without ever letting SQS give up on the wake-up: before that it is sent anew.
+    fn put_off(&mut self, tries: u32) -> Do {
+        if self.terms.receives + 1 >= MOST_RECEIVES {
+            let delay = Delay::BackOff { attempt: self.attempt() };
+            self.leave(tries, Last::Defer(delay, Ended::Deferred))
+        } else {
+            let again = self.again();
+            self.leave(tries, Last::End(again))
+        }
+    }
+
+    const fn again(&self) -> Ended {
+        Ended::Retry { attempt: self.attempt() }
+    }
+
+    /// How often this wake-up has been tried, in whatever messages.
+    const fn attempt(&self) -> u32 {
+        let attempts = self.terms.receives.saturating_add(self.terms.deferrals);
+        if attempts == 0 { 1 } else { attempts }
+    }
+
+    /// Gives the lease back, when there may be one, and does the last thing.
+    fn leave(&mut self, tries: u32, last: Last) -> Do {
+        // Asked for and not answered, it may be held all the same.
+        let may_hold = self.leased || self.step == Step::Leasing;
+        if !may_hold || matches!(last, Last::Defer(_, Ended::Deferred)) && !self.leased {
+            return self.last(last);
+        }
+        self.step = Step::Leaving(last);
+        self.leased = false;
+        match last {
+            Last::Rest(..) => Do::Release,
+            Last::End(ended) if ended.is_acknowledged() => Do::Release,
+            _ => Do::Yield { tries, through: self.through },
+        }
+    }
+
+    fn last(&mut self, last: Last) -> Do {
+        match last {
+            Last::End(ended) => Do::End(ended),
+            Last::Defer(delay, ended) => {
+                self.step = Step::Closing(ended);
+                let thought = matches!(self.so_far, Ended::Thought | Ended::Quarantined);
+                let head = self.seen.filter(|_| thought).map_or(0, |seen| seen.head);
+                Do::Defer { delay, version: self.terms.version.map(|version| version.max(head)) }
+            }
+            Last::Hold(until, sleep) => {
+                self.step = Step::Closing(Ended::Asleep);
+                Do::Hold { until, sleep }
+            }
+            Last::Rest(version, ended) => {
+                self.step = Step::Closing(ended);
+                Do::SendRest { version }
+            }
+        }
+    }
+}
+
+/// How long until the next look: a second, doubled with every deferral, 15 seconds at most.
+fn look(deferrals: u32) -> Duration {
+    Duration::from_secs(1_u64 << deferrals.min(4)).min(LONGEST_LOOK)
+}
