@@ -9,6 +9,8 @@ pub struct Delivery {
     pub message_id: String,
     /// The wake-up, or why the body is none.
     pub envelope: Result<Envelope, InvalidEnvelope>,
+    /// What the delivery can be put off by; empty when the event had none.
+    pub receipt_handle: String,
     /// How often SQS has delivered this message, this time included; 1 when the event does not say.
     pub receive_count: u32,
     /// The queue it came from; empty when the event does not say.
@@ -29,6 +31,7 @@ impl From<SqsMessage> for Delivery {
             receive_count: receive_count.and_then(|count| count.parse().ok()).unwrap_or(1),
             envelope: Envelope::parse(message.body.as_deref().unwrap_or_default()),
             message_id: message.message_id.unwrap_or_default(),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
             queue_arn: message.event_source_arn.unwrap_or_default(),
         }
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry,
+};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use domain::{Envelope, TenantId};
 use futures::{StreamExt, stream};
@@ -13,6 +15,9 @@ use uuid::Uuid;
 
 /// The longest delay SQS knows. A longer wait is several deferrals.
 pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
+
+/// The longest a message can stay invisible.
+const LONGEST_INVISIBLE: Duration = Duration::from_hours(12);
 
 /// SQS takes at most this many messages at once.
 const BATCH: usize = 10;
@@ -106,6 +111,55 @@ impl Publisher {
         self.send(queue_url, vec![envelope.deferred()], Some(delay_seconds(delay))).await
     }
 
+    /// Has SQS deliver these messages again after their delays instead of after the queue's visibility timeout. Each is
+    /// named by the receipt handle of its delivery; delays are whole seconds rounded up, twelve hours at most.
+    ///
+    /// Best effort, one call per ten messages: a message that could not be put off comes back when its visibility
+    /// timeout ends. Answers how many were put off.
+    pub async fn retry_later(&self, queue_url: &str, messages: &[(String, Duration)]) -> usize {
+        let mut put_off = 0;
+        for batch in messages.chunks(BATCH) {
+            let entries: Vec<_> = batch
+                .iter()
+                .enumerate()
+                .filter(|(_, (receipt, _))| !receipt.is_empty())
+                .map(|(place, (receipt, delay))| {
+                    ChangeMessageVisibilityBatchRequestEntry::builder()
+                        .id(place.to_string())
+                        .receipt_handle(receipt)
+                        .visibility_timeout(whole_seconds(*delay, LONGEST_INVISIBLE))
+                        .build()
+                        .expect("an entry has an id and a receipt handle")
+                })
+                .collect();
+            if entries.is_empty() {
+                continue;
+            }
+            let sent = entries.len();
+            let answer = {
+                let _permit = self.permits.acquire().await;
+                self.client
+                    .change_message_visibility_batch()
+                    .queue_url(queue_url)
+                    .set_entries(Some(entries))
+                    .send()
+                    .await
+            };
+            match answer {
+                Ok(answer) => {
+                    put_off += sent - answer.failed.len();
+                    if !answer.failed.is_empty() {
+                        tracing::warn!(reason = reason(&answer.failed), "messages could not be put off");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %DisplayErrorContext(&error), "messages could not be put off");
+                }
+            }
+        }
+        put_off
+    }
+
     /// Sends one batch, repeating what was not accepted.
     async fn send(
         &self,
@@ -190,9 +244,13 @@ fn message_group(tenant: &TenantId) -> String {
 }
 
 fn delay_seconds(delay: Duration) -> i32 {
-    let delay = delay.min(LONGEST_DELAY);
-    let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
-    i32::try_from(seconds).expect("at most 900")
+    whole_seconds(delay, LONGEST_DELAY)
+}
+
+fn whole_seconds(time: Duration, longest: Duration) -> i32 {
+    let time = time.min(longest);
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    i32::try_from(seconds).expect("half a day at most")
 }
 
 #[cfg(test)]

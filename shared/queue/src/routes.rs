@@ -54,6 +54,11 @@ impl Routes {
         self.iter().find(|(known, _)| *known == agent).map(|(_, url)| url)
     }
 
+    /// The address of the queue that holds an agent's dead letters: its queue's with `-dlq` at the end.
+    pub fn dead_letters(&self, agent: &str) -> Option<String> {
+        self.url(agent).map(|url| format!("{url}-dlq"))
+    }
+
     /// Every agent with the address of its queue.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(agent, url)| (agent.as_str(), url.as_str()))

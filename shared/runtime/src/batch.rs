@@ -95,6 +95,7 @@ mod tests {
         Delivery {
             message_id: id.into(),
             envelope: Ok(Envelope::first(wake_up, Timestamp::from_second(second).unwrap())),
+            receipt_handle: String::new(),
             receive_count: 1,
             queue_arn: String::new(),
         }
