@@ -107,6 +107,16 @@ fn queues(template: &Template) -> Vec<String> {
         if !may_send {
             problems.push(format!("cdc-reader may not send to {queue}"));
         }
+        let dead = queues
+            .get(queue.as_str())
+            .map_or("", |queue| referred(queue["RedrivePolicy"].get("deadLetterTargetArn")));
+        for (action, queue) in
+            [("sqs:SendMessage", queue.as_str()), ("sqs:ReceiveMessage", dead), ("sqs:DeleteMessage", dead)]
+        {
+            if !operator_may(template, action, queue) {
+                problems.push(format!("recall lacks {action} on {queue}"));
+            }
+        }
     }
     for (logical, mapping) in &mappings {
         let queue = referred(mapping.get("EventSourceArn"));
@@ -153,6 +163,26 @@ fn queues(template: &Template) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Whether the function with the admin API has a statement that allows an action on a queue.
+fn operator_may(template: &Template, action: &str, queue: &str) -> bool {
+    let functions = template.resources("AWS::Serverless::Function");
+    let Some(recall) = functions.values().find(|function| string(function, "FunctionName") == "recall")
+    else {
+        return false;
+    };
+    let statements = recall["Policies"]
+        .as_sequence()
+        .into_iter()
+        .flatten()
+        .filter(|policy| policy["Fn::If"][0].as_str() == Some("HasAdminApi"))
+        .filter_map(|policy| policy["Fn::If"][1]["Statement"].as_sequence())
+        .flatten();
+    let listed = |value: &Value| value.as_sequence().cloned().unwrap_or_else(|| vec![value.clone()]);
+    statements
+        .filter(|statement| listed(&statement["Action"]).iter().any(|one| one.as_str() == Some(action)))
+        .any(|statement| listed(&statement["Resource"]).iter().any(|one| referred(Some(one)) == queue))
 }
 
 /// Names that SAM makes beside those of the template.
@@ -254,6 +284,16 @@ fn whatever_is_missing_is_found() {
             "- SQSSendMessagePolicy: { QueueName: !GetAtt SummarizerQueue.QueueName }",
             "- SQSPollerPolicy: { QueueName: !GetAtt SummarizerQueue.QueueName }",
             "cdc-reader may not send to SummarizerQueue",
+        ),
+        (
+            "                  - !GetAtt SummarizerQueue.Arn\n",
+            "",
+            "recall lacks sqs:SendMessage on SummarizerQueue",
+        ),
+        (
+            "                  - !GetAtt IndexerDeadLetters.Arn\n",
+            "",
+            "recall lacks sqs:DeleteMessage on IndexerDeadLetters",
         ),
         ("FunctionResponseTypes: [ReportBatchItemFailures]", "x: y", "lacks ReportBatchItemFailures"),
         ("MaximumConcurrency: 10", "MaximumConcurrency: !Ref LogLevel", "lacks MaximumConcurrency"),
