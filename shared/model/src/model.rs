@@ -99,7 +99,17 @@ impl OpenAi {
         Ok(Self { provider, model: endpoint.model.clone() })
     }
 
-    /// Asks once; whoever calls decides by [`Error::disposition`] whether to ask again.
+    /// The provider's host and port: what a rate limit is about.
+    pub fn provider(&self) -> &str {
+        self.provider.authority()
+    }
+
+    /// The provider's name of the model.
+    pub fn name(&self) -> &str {
+        &self.model
+    }
+
+    /// Asks once; whoever calls decides by the error whether to ask again.
     ///
     /// The answer has passed the question's schema before it is deserialised.
     pub async fn complete<T: DeserializeOwned>(&self, question: Question<'_>) -> Result<Answer<T>, Error> {

@@ -46,6 +46,11 @@ impl Provider {
         Ok(Self { client, url, api_key: endpoint.api_key.clone(), url_variable, key_variable })
     }
 
+    /// Host and port.
+    pub(crate) fn authority(&self) -> &str {
+        self.url.authority()
+    }
+
     /// Sends a question and reads the answer, which is JSON.
     pub(crate) async fn ask(&self, question: &impl Serialize) -> Result<Value, Error> {
         let mut request = self.client.post(self.url.clone()).json(question);
