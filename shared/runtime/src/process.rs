@@ -232,8 +232,16 @@ async fn think<A: Agent>(
     let mut ended = Ended::NothingNew;
     loop {
         let started_at = (services.now)();
-        let claimed =
-            services.store.claim(spec.name, tenant, session, spec.window_limit, spec.context).await?;
+        let claim = store::Claim {
+            agent: spec.name,
+            tenant,
+            session,
+            limit: spec.window_limit,
+            context: spec.context,
+            waits_for: None,
+            redrives: None,
+        };
+        let claimed = services.store.claim(&claim).await?;
         let Some(claimed) = claimed else { return Ok(Ended::UnknownSession) };
         let window = claimed.window;
         if ended == Ended::NothingNew {
@@ -257,6 +265,7 @@ async fn think<A: Agent>(
             deferrals: envelope.deferrals,
             first_sent_at: envelope.first_sent_at,
             started_at,
+            ..Run::default()
         };
         let effects = Effects { thoughts: thoughts.thoughts, indexed: thoughts.indexed };
         match services.store.commit(&window, &effects, &run).await? {

@@ -3,9 +3,11 @@
 -- session does not exist or is another tenant's. The cursor is a scalar, so that the log is read from there on and in
 -- its own order, however long the session.
 with cursor as materialized (
-    select coalesce(max(through), 0) as through from afterthought.agent_cursors where session_id = $2 and agent = $1
+    select coalesce(max(through), 0) as through, coalesce(max(generation), 0) as generation
+    from afterthought.agent_cursors
+    where session_id = $2 and agent = $1
 )
-select s.user_id, s.session, s.head_version, c.through,
+select s.user_id, s.session, s.head_version, c.through, c.generation,
        e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.occurred_at, e.created_at
 from afterthought.sessions s
 cross join cursor c

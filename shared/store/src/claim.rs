@@ -1,5 +1,7 @@
-use domain::{Memory, MemoryType, Scope, SessionId, TenantId, UserId, Window};
+use domain::{Memory, MemoryType, Scope, SessionId, TenantId, TenantSettings, UserId, Window};
 use futures::try_join;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use crate::{Error, Store, row};
 
@@ -14,42 +16,74 @@ pub struct ContextQuery {
     pub limit: u16,
 }
 
-/// A window and what the agent wants to see beside it, as of one moment.
+/// What an agent asks for before it thinks.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The agent.
+    pub agent: &'a str,
+    /// Whose session.
+    pub tenant: &'a TenantId,
+    /// The session.
+    pub session: SessionId,
+    /// At most this many events. A redriven window is read whole.
+    pub limit: u16,
+    /// What it wants to see beside them.
+    pub context: &'a [ContextQuery],
+    /// The agent whose thoughts it wants to have first.
+    pub waits_for: Option<&'a str>,
+    /// The quarantined run whose window is to be thought about again, instead of what comes after the cursor.
+    pub redrives: Option<Uuid>,
+}
+
+/// A window and what decides whether and how it is thought about, as of one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claimed {
-    /// The events after the agent's cursor; may be empty.
+    /// The events after the agent's cursor, which may be none, or exactly the quarantined run's.
     pub window: Window,
     /// The memories asked for.
     pub known: Vec<Memory>,
+    /// The cursor of the agent that is waited for, 0 for none yet; `None` when none is waited for.
+    pub awaited: Option<i64>,
+    /// Whether the agent is not to think about this session now.
+    pub held: bool,
+    /// What the tenant has of its own; the deployment's when what is stored cannot be read.
+    pub settings: TenantSettings,
+    /// As it was asked for.
+    pub redrives: Option<Uuid>,
 }
 
 impl Store {
-    /// Reads what `agent` has not thought about yet in one round trip, at most `limit` events.
+    /// Reads what an agent has not thought about yet, and everything that decides what to do about it, in one round
+    /// trip.
     ///
-    /// `None` when the tenant has no such session.
-    pub async fn claim(
-        &self,
-        agent: &str,
-        tenant: &TenantId,
-        session: SessionId,
-        limit: u16,
-        context: &[ContextQuery],
-    ) -> Result<Option<Claimed>, Error> {
+    /// `None` when the tenant has no such session, and when the run to redrive is not an open quarantined one of this
+    /// agent and session.
+    pub async fn claim(&self, claim: &Claim<'_>) -> Result<Option<Claimed>, Error> {
+        let Claim { agent, tenant, session, context, waits_for, redrives, .. } = *claim;
         let transaction = self.transaction(tenant).await?;
-        let (read_window, read_context) = try_join!(
-            transaction.prepare(include_str!("../queries/read_window.sql")),
+        let (read_window, read_context, read_standing) = try_join!(
+            transaction.prepare(match redrives {
+                None => include_str!("../queries/read_window.sql"),
+                Some(_) => include_str!("../queries/read_quarantined_window.sql"),
+            }),
             transaction.prepare(include_str!("../queries/read_context.sql")),
+            transaction.prepare(include_str!("../queries/read_standing.sql")),
         )?;
         let kinds: Vec<&str> = context.iter().map(|query| query.kind.as_str()).collect();
         let scopes: Vec<&str> = context.iter().map(|query| query.scope.as_str()).collect();
         let limits: Vec<i64> = context.iter().map(|query| i64::from(query.limit)).collect();
-        let (limit, kinds, scopes, limits) = (i64::from(limit), &kinds, &scopes, &limits);
-        let window_values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&agent, &session.0, &limit];
-        let context_values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&session.0, kinds, scopes, limits];
-        let ((), window, known, ()) = try_join!(
+        let (limit, kinds, scopes, limits) = (i64::from(claim.limit), &kinds, &scopes, &limits);
+        let third: &(dyn ToSql + Sync) = match &redrives {
+            None => &limit,
+            Some(run) => run,
+        };
+        let window_values: [&(dyn ToSql + Sync); 3] = [&agent, &session.0, third];
+        let context_values: [&(dyn ToSql + Sync); 4] = [&session.0, kinds, scopes, limits];
+        let standing_values: [&(dyn ToSql + Sync); 3] = [&agent, &session.0, &waits_for];
+        let ((), window, standing, known, ()) = try_join!(
             transaction.begin(),
             transaction.query(&read_window, &window_values),
+            transaction.query(&read_standing, &standing_values),
             async {
                 if context.is_empty() {
                     return Ok(Vec::new());
@@ -60,7 +94,7 @@ impl Store {
         )?;
         transaction.end();
 
-        let Some(first) = window.first() else { return Ok(None) };
+        let (Some(first), Some(standing)) = (window.first(), standing.first()) else { return Ok(None) };
         let mut read = Window {
             tenant: tenant.clone(),
             user: UserId::new(first.try_get::<_, String>("user_id")?).map_err(|error| Error::Stored {
@@ -72,7 +106,7 @@ impl Store {
             session,
             session_name: first.try_get("session")?,
             after: first.try_get("through")?,
-            generation: 0,
+            generation: first.try_get("generation")?,
             head: first.try_get("head_version")?,
             events: Vec::with_capacity(window.len()),
         };
@@ -86,7 +120,23 @@ impl Store {
             }
             read.events.push(event);
         }
-        let known = known.iter().map(row::memory).collect::<Result<_, _>>()?;
-        Ok(Some(Claimed { window: read, known }))
+        let awaited: Option<i64> = standing.try_get("awaited")?;
+        Ok(Some(Claimed {
+            window: read,
+            known: known.iter().map(row::memory).collect::<Result<_, _>>()?,
+            awaited: waits_for.map(|_agent| awaited.unwrap_or(0)),
+            held: standing.try_get("held")?,
+            settings: settings(tenant, standing.try_get("settings")?),
+            redrives,
+        }))
     }
+}
+
+/// A tenant whose settings are not what they should be is served as if it had none: a slip in one field is no reason
+/// to stop thinking.
+fn settings(tenant: &TenantId, stored: serde_json::Value) -> TenantSettings {
+    serde_json::from_value(stored).unwrap_or_else(|error| {
+        tracing::warn!(%tenant, %error, "the settings of a tenant cannot be read, the deployment's are used");
+        TenantSettings::default()
+    })
 }

@@ -11,7 +11,7 @@ use crate::{Error, IndexedEvent, Store, row};
 pub(crate) const MOST_CONFLICTS: u32 = 8;
 
 /// What is recorded of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Run {
     /// Its identifier, made by the caller.
     pub id: Uuid,
@@ -29,6 +29,32 @@ pub struct Run {
     pub first_sent_at: Timestamp,
     /// When this run began.
     pub started_at: Timestamp,
+    /// Whether it had everything it wanted.
+    pub outcome: RunOutcome,
+    /// Why it is degraded; kept to 500 characters.
+    pub reason: Option<String>,
+    /// The quarantined run whose window it thought about again.
+    pub redrives: Option<Uuid>,
+}
+
+/// How a run that committed went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum RunOutcome {
+    /// With everything it wanted.
+    #[default]
+    Done,
+    /// Without something it wanted; the reason says without what.
+    Degraded,
+}
+
+impl RunOutcome {
+    /// The name stored in `agent_runs.outcome`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Degraded => "degraded",
+        }
+    }
 }
 
 /// What a window's thinking is to change.
@@ -52,7 +78,9 @@ pub enum Committed {
 impl Store {
     /// Keeps what came of a window and moves the agent's cursor to its end, in one transaction of two round trips.
     ///
-    /// The cursor moves by compare-and-set, so of any number of runs over the same window exactly one has an effect.
+    /// The cursor moves by compare-and-set on where the window began and its generation, so of any number of runs over
+    /// the same window exactly one has an effect. A run that redrives a quarantined one leaves the cursor alone: it
+    /// closes that run, by compare-and-set too.
     /// Two sessions of a user that learn the same thing at once meet at the unique index; the later starts over and
     /// merges into what the earlier stored.
     pub async fn commit(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {
@@ -82,7 +110,7 @@ impl Store {
     }
 }
 
-/// Opens the transaction, moves the cursor and locks the memories the thoughts are about. `None` when another run
+/// Opens the transaction, moves the cursor or closes the quarantined run, and locks the memories the thoughts are about. `None` when another run
 /// was first.
 async fn begin_and_lock(
     transaction: &Transaction,
@@ -91,7 +119,10 @@ async fn begin_and_lock(
     run: &Run,
 ) -> Result<Option<Vec<Memory>>, Error> {
     let (advance, lock) = try_join!(
-        transaction.prepare(include_str!("../queries/advance_cursor.sql")),
+        transaction.prepare(match run.redrives {
+            None => include_str!("../queries/advance_cursor.sql"),
+            Some(_) => include_str!("../queries/close_quarantined.sql"),
+        }),
         transaction.prepare(include_str!("../queries/lock_current_memories.sql")),
     )?;
     let thoughts = &effects.thoughts;
@@ -110,10 +141,26 @@ async fn begin_and_lock(
     let ((), moved, known) = try_join!(
         transaction.begin(),
         async {
-            let tenant = window.tenant.as_str();
-            transaction
-                .query(&advance, &[&window.session.0, &run.agent, &tenant, &window.after, &window.through()])
-                .await
+            let (session, tenant, through) = (window.session.0, window.tenant.as_str(), window.through());
+            match run.redrives {
+                None => {
+                    let generation = window.generation;
+                    transaction
+                        .query(
+                            &advance,
+                            &[&session, &run.agent, &tenant, &window.after, &through, &generation],
+                        )
+                        .await
+                }
+                Some(quarantined) => {
+                    transaction
+                        .query(
+                            &advance,
+                            &[&quarantined, &run.id, &session, &run.agent, &window.after, &through],
+                        )
+                        .await
+                }
+            }
         },
         async {
             if thoughts.is_empty() {
@@ -291,7 +338,8 @@ async fn write_run(
     let id = run.id;
     let tenant = window.tenant.as_str();
     let tokens = (stored_count(run.input_tokens), stored_count(run.output_tokens));
-    let deferrals = i32::try_from(run.deferrals).unwrap_or(i32::MAX);
+    let deferrals = stored_deferrals(run.deferrals);
+    let reason = run.reason.as_deref().map(stored_error);
     let ledger = &reconciled.ledger;
     let outcomes: Vec<&str> = ledger.iter().map(|entry| entry.outcome.as_str()).collect();
     let kinds: Vec<&str> = ledger.iter().map(|entry| entry.kind.as_str()).collect();
@@ -317,6 +365,9 @@ async fn write_run(
                         &deferrals,
                         &run.first_sent_at,
                         &run.started_at,
+                        &run.outcome.as_str(),
+                        &reason,
+                        &run.redrives,
                     ],
                 )
                 .await
@@ -346,8 +397,17 @@ async fn write_run(
     Ok(())
 }
 
-fn stored_count(tokens: u64) -> i64 {
+pub(crate) fn stored_count(tokens: u64) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn stored_deferrals(deferrals: u32) -> i32 {
+    i32::try_from(deferrals).unwrap_or(i32::MAX)
+}
+
+/// An error as it is kept: at most 500 characters, without those that Postgres cannot hold.
+pub(crate) fn stored_error(error: &str) -> String {
+    error.chars().take(500).map(|character| if character == '\0' { '\u{fffd}' } else { character }).collect()
 }
 
 /// A one-dimensional bigint array in Postgres's text format.

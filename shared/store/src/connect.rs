@@ -14,6 +14,8 @@ pub enum Role {
     Agent,
     /// The replication reader: positions of all tenants, never content.
     Reader,
+    /// Whoever runs the deployment: positions, runs, ledger and holds of all tenants, never content.
+    Operator,
     /// Whoever the URL logs in as: migrations and the developer tool.
     Login,
 }
@@ -26,6 +28,7 @@ impl Role {
         match self {
             Self::Agent => "-c role=afterthought_agent -c plan_cache_mode=force_custom_plan -c jit=off",
             Self::Reader => "-c role=afterthought_reader -c plan_cache_mode=force_custom_plan",
+            Self::Operator => "-c role=afterthought_operator -c plan_cache_mode=force_custom_plan -c jit=off",
             Self::Login => "-c plan_cache_mode=force_custom_plan",
         }
     }

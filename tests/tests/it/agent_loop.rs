@@ -132,6 +132,18 @@ fn soon() -> Invocation {
     Invocation::at(now, 0)
 }
 
+fn claim(tenant: &TenantId, session: SessionId) -> store::Claim<'_> {
+    store::Claim {
+        agent: "echo",
+        tenant,
+        session,
+        limit: 10,
+        context: &[],
+        waits_for: None,
+        redrives: None,
+    }
+}
+
 fn wake_up(session: SessionId, version: i64) -> String {
     let wake_up = WakeUp::Session { tenant: TenantId::new("default").unwrap(), session, version };
     Envelope::first(wake_up, Timestamp::UNIX_EPOCH).to_body()
@@ -244,8 +256,7 @@ async fn an_unknown_session_or_another_tenants_is_acknowledged_and_nothing_is_re
 async fn of_many_racing_runs_over_one_window_one_has_an_effect() {
     let stage = Stage::set().await;
     let session = stage.insert("one", &["a", "b"]).await;
-    let window =
-        stage.services.store.claim("echo", &TenantId::new("default").unwrap(), session, 10, &[]).await;
+    let window = stage.services.store.claim(&claim(&TenantId::new("default").unwrap(), session)).await;
     let window = window.unwrap().unwrap().window;
     let agent = Echo::new(None, 100);
     let context = Context { known: Vec::new(), now: Timestamp::UNIX_EPOCH };
@@ -256,11 +267,7 @@ async fn of_many_racing_runs_over_one_window_one_has_an_effect() {
             id: Uuid::from_u128(number),
             agent: "echo",
             model: "echo/1".into(),
-            input_tokens: 0,
-            output_tokens: 0,
-            deferrals: 0,
-            first_sent_at: Timestamp::UNIX_EPOCH,
-            started_at: Timestamp::UNIX_EPOCH,
+            ..store::Run::default()
         };
         let (services, window, effects) = (&stage.services, &window, &effects);
         async move { services.store.commit(window, effects, &run).await.unwrap() }
@@ -396,7 +403,7 @@ async fn postgres_gone_for_a_moment_fails_the_wake_up_and_the_next_delivery_succ
     let session = stage.insert("one", &["a"]).await;
     let kill = "select count(pg_terminate_backend(pid)) from pg_stat_activity
                 where datname = current_database() and pid <> pg_backend_pid()";
-    stage.services.store.claim("echo", &TenantId::new("default").unwrap(), session, 1, &[]).await.unwrap();
+    stage.services.store.claim(&claim(&TenantId::new("default").unwrap(), session)).await.unwrap();
     assert!(stage.number(kill).await >= 1, "the agent's pooled connection is gone");
     let mut left = vec![("m", wake_up(session, 1))];
     for _attempt in 0..3 {
