@@ -2,8 +2,14 @@ use domain::{SessionId, TenantId, UserId};
 use futures::try_join;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
-use crate::{Error, Store};
+use crate::target::{behind, checked_tenant, checked_user};
+use crate::{Behind, Error, Store, Target};
+
+/// The most ended holds that one sweep sees to.
+const MOST_ENDED: i64 = 1_000;
 
 /// Why agents are not to think about something for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,7 +49,7 @@ pub struct Hold {
     pub tenant: Option<TenantId>,
     /// Which agent; every agent when not given.
     pub agent: Option<String>,
-    /// Which user's sessions.
+    /// Which user's sessions. Not looked at when a session is given, which has its own.
     pub user: Option<UserId>,
     /// Which session.
     pub session: Option<SessionId>,
@@ -51,6 +57,27 @@ pub struct Hold {
     pub until: Option<Timestamp>,
     /// Why.
     pub reason: HoldReason,
+}
+
+/// A hold as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldRecord {
+    /// Its identifier, another one each time it is renewed.
+    pub id: Uuid,
+    /// Whose sessions.
+    pub tenant: Option<TenantId>,
+    /// Which agent.
+    pub agent: Option<String>,
+    /// Which user's sessions.
+    pub user: Option<UserId>,
+    /// Which session.
+    pub session: Option<SessionId>,
+    /// Why.
+    pub reason: HoldReason,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// Since when.
+    pub created_at: Timestamp,
 }
 
 impl Store {
@@ -61,9 +88,9 @@ impl Store {
     pub async fn hold(&self, hold: &Hold) -> Result<(), Error> {
         let insert = include_str!("../queries/insert_hold.sql");
         let tenant = hold.tenant.as_ref().map(TenantId::as_str);
-        let user = hold.user.as_ref().map(UserId::as_str);
         let session = hold.session.map(|session| session.0);
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+        let user = hold.user.as_ref().filter(|_user| session.is_none()).map(UserId::as_str);
+        let values: [&(dyn ToSql + Sync); 6] =
             [&tenant, &hold.agent, &user, &session, &hold.reason.as_str(), &hold.until];
         if let Some(tenant) = &hold.tenant {
             let transaction = self.transaction(tenant).await?;
@@ -76,5 +103,94 @@ impl Store {
             connection.execute(&insert, &values).await?;
         }
         Ok(())
+    }
+
+    /// Holds a target until a moment, or until it is resumed; see [`Store::hold`]. For [`crate::Role::Operator`].
+    pub async fn pause(&self, target: &Target, until: Option<Timestamp>) -> Result<(), Error> {
+        let Target { tenant, agent, user, session } = target.clone();
+        self.hold(&Hold { tenant, agent, user, session, until, reason: HoldReason::Pause }).await
+    }
+
+    /// Ends the holds on exactly this target, whatever their reason, and answers what those of `agents` that it means are
+    /// to be woken for: its sessions behind their head that nothing holds. Repeated, it answers the same, so that what
+    /// was not woken can be. For [`crate::Role::Operator`].
+    pub async fn resume(&self, target: &Target, agents: &[&str]) -> Result<Vec<Behind>, Error> {
+        let mut connection = self.connection().await?;
+        let transaction = connection.transaction().await?;
+        let delete = transaction.prepare_cached(include_str!("../queries/delete_holds_on.sql")).await?;
+        let find = transaction.prepare_cached(include_str!("../queries/find_target_behind.sql")).await?;
+        let (tenant, session) = (target.tenant(), target.session());
+        let user = target.user().filter(|_user| session.is_none());
+        let agents = target.agents(agents);
+        transaction.execute(&delete, &[&tenant, &target.agent, &user, &session]).await?;
+        let rows = transaction.query(&find, &[&tenant, &user, &session, &agents]).await?;
+        let found = rows.iter().map(behind).collect::<Result<_, _>>()?;
+        transaction.commit().await?;
+        Ok(found)
+    }
+
+    /// The holds there are, the latest first, at most `limit`; those that have ended are listed until the sweep has
+    /// seen to them. For [`crate::Role::Operator`].
+    pub async fn holds(&self, limit: u16) -> Result<Vec<HoldRecord>, Error> {
+        let connection = self.connection().await?;
+        let list = connection
+            .prepare_cached(
+                "select id, tenant, agent, user_id, session_id, reason, until, created_at
+                 from afterthought.holds order by created_at desc, id limit $1",
+            )
+            .await?;
+        let rows = connection.query(&list, &[&i64::from(limit)]).await?;
+        rows.iter()
+            .map(|row| {
+                let id: Uuid = row.try_get("id")?;
+                let reason: &str = row.try_get("reason")?;
+                let tenant: Option<String> = row.try_get("tenant")?;
+                let user: Option<String> = row.try_get("user_id")?;
+                Ok(HoldRecord {
+                    id,
+                    tenant: tenant.map(|name| checked_tenant(name, "holds", &id)).transpose()?,
+                    agent: row.try_get("agent")?,
+                    user: user.map(|name| checked_user(name, "holds", &id)).transpose()?,
+                    session: row.try_get::<_, Option<Uuid>>("session_id")?.map(SessionId),
+                    reason: HoldReason::from_name(reason).ok_or_else(|| Error::Stored {
+                        table: "holds",
+                        column: "reason",
+                        key: id.to_string(),
+                        got: reason.to_owned(),
+                    })?,
+                    until: row.try_get("until")?,
+                    created_at: row.try_get("created_at")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Up to a thousand holds whose time is over by the server's clock, and what `agents` are to be woken for because
+    /// of it: what nothing else holds. Once that was published, [`Store::delete_holds`]; not deleted, they come again.
+    /// For [`crate::Role::Reader`].
+    pub async fn ended_holds(&self, agents: &[&str]) -> Result<(Vec<Uuid>, Vec<Behind>), Error> {
+        let connection = self.connection().await?;
+        let list = connection
+            .prepare_cached("select id from afterthought.holds where until <= now() order by until limit $1")
+            .await?;
+        let rows = connection.query(&list, &[&MOST_ENDED]).await?;
+        let ended: Vec<Uuid> = rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
+        if ended.is_empty() {
+            return Ok((ended, Vec::new()));
+        }
+        let find = connection.prepare_cached(include_str!("../queries/find_ended_behind.sql")).await?;
+        let rows = connection.query(&find, &[&ended, &agents]).await?;
+        let behind = rows.iter().map(behind).collect::<Result<_, _>>()?;
+        Ok((ended, behind))
+    }
+
+    /// Deletes ended holds, and answers how many there were. One that was renewed meanwhile has another id and stays.
+    /// For [`crate::Role::Reader`].
+    pub async fn delete_holds(&self, ended: &[Uuid]) -> Result<u64, Error> {
+        let connection = self.connection().await?;
+        let delete = connection
+            .prepare_cached("delete from afterthought.holds where id = any($1) and until <= now()")
+            .await?;
+        Ok(connection.execute(&delete, &[&ended]).await?)
     }
 }

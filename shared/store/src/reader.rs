@@ -1,6 +1,7 @@
 use domain::{SessionId, TenantId};
 use jiff::Timestamp;
 
+use crate::target::behind;
 use crate::{Error, Store};
 
 /// A session that an agent should have thought about by now.
@@ -49,7 +50,8 @@ pub struct SlotState {
 }
 
 impl Store {
-    /// The sessions that each of `agents` is behind on. Any role; the reader's sees no content.
+    /// The sessions that each of `agents` is behind on and may think about: what is held is left out. Any role; the
+    /// reader's sees no content.
     pub async fn sessions_behind(&self, agents: &[&str], span: SweepSpan) -> Result<Vec<Behind>, Error> {
         let connection = self.connection().await?;
         let rows = match span {
@@ -65,23 +67,19 @@ impl Store {
                 connection.query(&find, &[&agents, &until, &since]).await?
             }
         };
-        rows.iter()
-            .map(|row| {
-                let session: uuid::Uuid = row.try_get("session_id")?;
-                let tenant: String = row.try_get("tenant")?;
-                Ok(Behind {
-                    agent: row.try_get("agent")?,
-                    tenant: TenantId::new(tenant).map_err(|error| Error::Stored {
-                        table: "sessions",
-                        column: "tenant",
-                        key: session.to_string(),
-                        got: error.got,
-                    })?,
-                    session: SessionId(session),
-                    version: row.try_get("version")?,
-                })
-            })
-            .collect()
+        rows.iter().map(behind).collect()
+    }
+
+    /// Whether nothing is on its way any more for each of these agents, sessions and versions, in their order: the
+    /// agent's cursor has reached the version, or it is not to think about the session now, or the session is gone.
+    pub async fn caught_up(&self, woken: &[(&str, SessionId, i64)]) -> Result<Vec<bool>, Error> {
+        let connection = self.connection().await?;
+        let find = connection.prepare_cached(include_str!("../queries/find_caught_up.sql")).await?;
+        let agents: Vec<&str> = woken.iter().map(|(agent, ..)| *agent).collect();
+        let sessions: Vec<uuid::Uuid> = woken.iter().map(|(_, session, _)| session.0).collect();
+        let versions: Vec<i64> = woken.iter().map(|(.., version)| *version).collect();
+        let rows = connection.query(&find, &[&agents, &sessions, &versions]).await?;
+        Ok(rows.iter().map(|row| row.try_get("caught_up")).collect::<Result<_, _>>()?)
     }
 
     /// The state of a replication slot; `None` when there is none of this name.

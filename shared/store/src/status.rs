@@ -13,7 +13,9 @@ pub struct AgentProgress {
     pub events_behind: i64,
     /// Sessions with such events.
     pub sessions_behind: i64,
-    /// For how long the session that has waited longest has been as it is, in seconds.
+    /// How many of them it is not to think about for now.
+    pub held: i64,
+    /// For how long the session that has waited longest has been as it is, in seconds; what is held does not wait.
     pub lag_seconds: Option<f64>,
 }
 
@@ -30,6 +32,7 @@ impl Store {
                     events: row.try_get("events")?,
                     events_behind: row.try_get("events_behind")?,
                     sessions_behind: row.try_get("sessions_behind")?,
+                    held: row.try_get("held")?,
                     lag_seconds: row.try_get("lag_seconds")?,
                 })
             })
@@ -48,12 +51,12 @@ impl Store {
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
-    /// Runs per agent that ended with their window set aside, over all tenants. For a store that acts as its login.
+    /// Runs per agent that set their window aside, which nothing has thought about again, over all tenants. For a store that acts as its login.
     pub async fn quarantined_counts(&self) -> Result<BTreeMap<String, i64>, Error> {
         let connection = self.connection().await?;
         let rows = connection
             .query(
-                "select agent, count(*) from afterthought.agent_runs where outcome = 'quarantined' group by agent",
+                "select agent, count(*) from afterthought.agent_runs where outcome = 'quarantined' and redriven_by is null group by agent",
                 &[],
             )
             .await?;

@@ -1,0 +1,131 @@
+use domain::{SessionId, TenantId};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::commit::MOST_CONFLICTS;
+use crate::target::{self, behind};
+use crate::{Behind, Error, Store, Target};
+
+/// Events that an agent will not think about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cancelled {
+    /// The agent.
+    pub agent: String,
+    /// Whose session.
+    pub tenant: TenantId,
+    /// The session.
+    pub session: SessionId,
+    /// The version before the first of them.
+    pub after: i64,
+    /// The last of them.
+    pub through: i64,
+}
+
+/// From where on agents think again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayFrom {
+    /// From this version on; 1 is the beginning, and anything less too.
+    Version(i64),
+    /// From the first event on that was accepted at this moment or later.
+    Since(Timestamp),
+}
+
+impl Store {
+    /// Moves the cursors of those of `agents` that the target means to the head of its sessions, or to just before the
+    /// first event accepted at `before` or later, without thinking; each move leaves a run `cancelled`. Cursors that
+    /// are there already stay. For [`crate::Role::Operator`].
+    ///
+    /// One transaction. A run that is thinking about what is cancelled loses its compare-and-set.
+    pub async fn cancel(
+        &self,
+        target: &Target,
+        agents: &[&str],
+        before: Option<Timestamp>,
+    ) -> Result<Vec<Cancelled>, Error> {
+        let mut conflicts = 0;
+        loop {
+            match self.cancel_once(target, agents, before).await {
+                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn cancel_once(
+        &self,
+        target: &Target,
+        agents: &[&str],
+        before: Option<Timestamp>,
+    ) -> Result<Vec<Cancelled>, Error> {
+        let mut connection = self.connection().await?;
+        let transaction = connection.transaction().await?;
+        let open = transaction.prepare_cached(include_str!("../queries/open_cursors.sql")).await?;
+        let cancel = transaction.prepare_cached(include_str!("../queries/cancel_windows.sql")).await?;
+        let (tenant, user, session) = (target.tenant(), target.user(), target.session());
+        let agents = target.agents(agents);
+        transaction.execute(&open, &[&tenant, &user, &session, &agents]).await?;
+        let rows = transaction.query(&cancel, &[&tenant, &user, &session, &agents, &before]).await?;
+        let cancelled = rows.iter().map(cancelled).collect::<Result<_, _>>()?;
+        transaction.commit().await?;
+        Ok(cancelled)
+    }
+
+    /// Sends those of `agents` that the target means back in its sessions, and answers what they are to be woken for.
+    /// Cursors that stand there or before stay and are not in the answer. For [`crate::Role::Operator`].
+    ///
+    /// One transaction. The generation of each cursor counts on, so a run that had begun before loses its
+    /// compare-and-set. Quarantined runs whose windows will be thought about again by this are closed, `redriven_by`
+    /// being their own id: a redrive of them has nothing left to do.
+    pub async fn replay(
+        &self,
+        target: &Target,
+        agents: &[&str],
+        from: ReplayFrom,
+    ) -> Result<Vec<Behind>, Error> {
+        let mut conflicts = 0;
+        loop {
+            match self.replay_once(target, agents, from).await {
+                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn replay_once(
+        &self,
+        target: &Target,
+        agents: &[&str],
+        from: ReplayFrom,
+    ) -> Result<Vec<Behind>, Error> {
+        let (version, since) = match from {
+            ReplayFrom::Version(version) => (Some(version.max(1)), None),
+            ReplayFrom::Since(since) => (None, Some(since)),
+        };
+        let mut connection = self.connection().await?;
+        let transaction = connection.transaction().await?;
+        let send_back = transaction.prepare_cached(include_str!("../queries/send_back.sql")).await?;
+        let close = transaction.prepare_cached(include_str!("../queries/close_replayed.sql")).await?;
+        let (tenant, user, session) = (target.tenant(), target.user(), target.session());
+        let agents = target.agents(agents);
+        let rows =
+            transaction.query(&send_back, &[&tenant, &user, &session, &agents, &version, &since]).await?;
+        // A statement of its own: it sees what was quarantined up to the moment the cursors were locked.
+        transaction.execute(&close, &[&tenant, &user, &session, &agents]).await?;
+        let sent = rows.iter().map(behind).collect::<Result<_, _>>()?;
+        transaction.commit().await?;
+        Ok(sent)
+    }
+}
+
+fn cancelled(row: &Row) -> Result<Cancelled, Error> {
+    let session: Uuid = row.try_get("session_id")?;
+    Ok(Cancelled {
+        agent: row.try_get("agent")?,
+        tenant: target::tenant(row, "agent_cursors", &session)?,
+        session: SessionId(session),
+        after: row.try_get("after")?,
+        through: row.try_get("through")?,
+    })
+}
