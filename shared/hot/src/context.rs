@@ -10,7 +10,7 @@ use tokio::try_join;
 use crate::error::unless_outdated;
 use crate::key::Key;
 use crate::lifetime::expiry;
-use crate::{Error, Hot, Put};
+use crate::{Error, Hot, Put, Read};
 
 /// The version of the item's shape. An item of another one is [`Read::Corrupt`] and gets overwritten.
 const FORMAT: u32 = 1;
@@ -68,20 +68,6 @@ pub struct ActiveMemory {
     pub id: MemoryId,
     /// It in words, cut after 500 bytes.
     pub content: String,
-}
-
-/// What was found under a key.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Read<T> {
-    /// A live item.
-    Present(T),
-    /// None, or one that has expired.
-    Absent,
-    /// An item that this version cannot read. To be treated as absent, and told to an operator.
-    Corrupt {
-        /// What is wrong with it, without its values.
-        reason: String,
-    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -315,18 +301,6 @@ impl Hot {
             Some(Ok(item)) => Read::Present(item.session_name),
             Some(Err(error)) => Read::Corrupt { reason: error.to_string() },
         })
-    }
-
-    async fn get(&self, key: Key) -> Result<Option<HashMap<String, AttributeValue>>, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key.attributes()))
-            .consistent_read(true)
-            .send()
-            .await?;
-        Ok(answer.item)
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Put {
     Stored,
     /// What was there stays: it is newer, or another's.
     Outdated,
+    /// It is too large for an item.
+    TooLarge,
 }
 
 /// The answer to a conditional write.

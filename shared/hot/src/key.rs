@@ -3,12 +3,15 @@ use std::fmt::Write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{SessionId, TenantId, UserId};
+use jiff::civil::Date;
+
+use crate::StepKey;
 
 /// Where an item lives. Every key of the table is made here.
 ///
 /// A name is escaped before it becomes part of a key, so that `#` only ever separates and two different names never
 /// make one key. Names are the only words of an application that a key holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pk: String,
     sk: String,
@@ -18,6 +21,43 @@ impl Key {
     /// The lease of one agent on one session.
     pub(crate) fn lease(agent: &str, session: SessionId) -> Self {
         Self { pk: format!("lease#{session}"), sk: escaped(agent) }
+    }
+
+    /// The result of one step of one agent in one window of a session.
+    pub(crate) fn step(step: &StepKey<'_>) -> Self {
+        let StepKey { agent, session, after, through, name, question } = step;
+        let (agent, name) = (escaped(agent), escaped(name));
+        let mut sk = format!("{agent}#{after}#{through}#{name}#");
+        for byte in question {
+            let _always_ok = write!(sk, "{byte:02x}");
+        }
+        Self { pk: format!("step#{session}"), sk }
+    }
+
+    /// What is left of a provider's rate for a tenant.
+    pub(crate) fn throttle(provider: &str, tenant: &TenantId) -> Self {
+        Self { pk: tenant_partition("throttle", tenant), sk: escaped(provider) }
+    }
+
+    /// What is left of a tenant's own rate of requests.
+    pub(crate) fn rate_limit(name: &str, tenant: &TenantId) -> Self {
+        Self { pk: tenant_partition("rate", tenant), sk: escaped(name) }
+    }
+
+    /// The tokens a tenant has spent on a day.
+    pub(crate) fn budget(tenant: &TenantId, day: Date) -> Self {
+        Self { pk: tenant_partition("budget", tenant), sk: day.to_string() }
+    }
+
+    /// The sessions of a tenant that an agent is thinking about.
+    pub(crate) fn slots(agent: &str, tenant: &TenantId) -> Self {
+        Self { pk: tenant_partition("slots", tenant), sk: escaped(agent) }
+    }
+
+    /// The key that an item holds.
+    pub(crate) fn of_item(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+        let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+        Some(Self { pk: text("pk")?, sk: text("sk")? })
     }
 
     /// The context of one session.
@@ -37,6 +77,10 @@ impl Key {
             ("sk".to_owned(), AttributeValue::S(self.sk)),
         ])
     }
+}
+
+fn tenant_partition(kind: &str, tenant: &TenantId) -> String {
+    format!("{kind}#{}", escaped(tenant.as_str()))
 }
 
 fn user_partition(tenant: &TenantId, user: &UserId) -> String {

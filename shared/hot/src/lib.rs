@@ -3,18 +3,31 @@
 //! Hot state may vanish at any moment; whatever is in it can be rebuilt from Postgres or done without. Every write here
 //! may be repeated: it comes to the same.
 
+mod budget;
 mod context;
 mod error;
+mod item;
 mod key;
 mod lease;
 mod lifetime;
+mod rate;
+mod slot;
+mod step;
+mod table;
+mod throttle;
 
 use aws_sdk_dynamodb::Client;
 
-pub use context::{ActiveMemory, Read, RecentMessage, SessionContext};
+pub use budget::Reserved;
+pub use context::{ActiveMemory, RecentMessage, SessionContext};
 pub use error::{Disposition, Error, Put};
-pub use lease::Lease;
+pub use lease::{Lease, Leased};
 pub use lifetime::Lifetimes;
+pub use rate::Rate;
+pub use slot::Slot;
+pub use step::StepKey;
+pub use table::Read;
+pub use throttle::Admitted;
 
 /// The hot state: one table with string keys `pk` and `sk` and the time-to-live attribute `expires_at`, in seconds
 /// since 1970.
@@ -25,12 +38,13 @@ pub struct Hot {
     client: Client,
     table: String,
     lifetimes: Lifetimes,
+    seen: throttle::Seen,
 }
 
 impl Hot {
     /// Hot state in `table`, with the usual lifetimes.
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table, lifetimes: Lifetimes::default() }
+        Self { client, table, lifetimes: Lifetimes::default(), seen: throttle::Seen::default() }
     }
 
     /// How long items live.

@@ -2,18 +2,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+/// How long a lease or a slot can be taken for, in milliseconds: 15 minutes, the longest that a function runs. One that
+/// ends later was written by a wrong clock.
+pub(crate) const LONGEST_TERM_MILLISECONDS: i64 = 15 * 60 * 1000;
+
 /// How long each kind of item lives, from the last activity it knows of.
 ///
-/// A lease is not listed: whoever takes one says for how long.
+/// A lease or a slot is not listed: whoever takes one says for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetimes {
     /// Recent messages, active entities and pending actions of a session, and the pointer to a user's latest session.
     pub session_context: Duration,
+    /// The memoised result of a step: longer than a crashed run's wake-up takes to come back.
+    pub step: Duration,
 }
 
 impl Default for Lifetimes {
     fn default() -> Self {
-        Self { session_context: Duration::from_hours(24) }
+        Self { session_context: Duration::from_hours(24), step: Duration::from_hours(1) }
     }
 }
 
@@ -21,4 +27,15 @@ impl Default for Lifetimes {
 /// the attribute `expires_at`.
 pub(crate) fn expiry(activity: Timestamp, lifetime: Duration) -> i64 {
     activity.as_second().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// When a term of this length that begins now ends, in milliseconds since 1970.
+pub(crate) fn ends(now: Timestamp, time: Duration) -> i64 {
+    let term = i64::try_from(time.as_millis()).unwrap_or(i64::MAX).min(LONGEST_TERM_MILLISECONDS);
+    now.as_millisecond().saturating_add(term)
+}
+
+/// The first whole second after a millisecond.
+pub(crate) const fn second_after(millisecond: i64) -> i64 {
+    millisecond / 1000 + 1
 }

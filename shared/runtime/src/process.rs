@@ -206,8 +206,9 @@ async fn think_leased<A: Agent>(
 ) -> Result<Ended, Failed> {
     let spec = agent.spec();
     let holder = Uuid::now_v7();
-    let lease = services.hot.acquire_lease(spec.name, session, holder, LEASE, (services.now)()).await?;
-    let Some(lease) = lease else {
+    let now = (services.now)();
+    let lease = services.hot.acquire_lease(spec.name, session, holder, version, version, LEASE, now).await?;
+    let hot::Leased::Taken(lease) = lease else {
         return defer(services, spec, envelope.clone(), WHILE_LEASED).await;
     };
     let ended = caught(think(services, agent, envelope, tenant, session, version, invocation)).await;

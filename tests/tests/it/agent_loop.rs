@@ -349,10 +349,10 @@ async fn a_limited_rate_or_a_session_in_other_hands_puts_the_wake_up_off() {
     let lease = stage
         .services
         .hot
-        .acquire_lease("echo", held, Uuid::nil(), Duration::from_mins(1), now)
+        .acquire_lease("echo", held, Uuid::nil(), 0, 1, Duration::from_mins(1), now)
         .await
         .unwrap();
-    assert!(lease.is_some());
+    assert!(matches!(lease, hot::Leased::Taken(_)));
     assert!(stage.deliver(&agent, &[("m", wake_up(held, 1))]).await.is_empty());
     assert_eq!(agent.windows(), [(0, 1)], "only the limited one was tried");
 
@@ -372,10 +372,10 @@ async fn a_limited_rate_or_a_session_in_other_hands_puts_the_wake_up_off() {
     let taken = stage
         .services
         .hot
-        .acquire_lease("echo", held, Uuid::max(), Duration::from_mins(1), later)
+        .acquire_lease("echo", held, Uuid::max(), 0, 1, Duration::from_mins(1), later)
         .await
         .unwrap();
-    assert!(taken.is_some(), "a lease ends by itself");
+    assert!(matches!(taken, hot::Leased::Taken(_)), "a lease ends by itself");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Event, EventKind, MemoryId, SessionId, TenantId, UserId};
-use hot::{ActiveMemory, Disposition, Hot, Put, Read, SessionContext};
+use hot::{ActiveMemory, Disposition, Hot, Lease, Leased, Put, Read, SessionContext};
 use jiff::{SignedDuration, Timestamp};
 use testkit::TestAws;
 use uuid::Uuid;
@@ -55,42 +55,54 @@ fn key(like: &SessionContext) -> HashMap<String, AttributeValue> {
     ])
 }
 
+/// What a run gets that wants the lease of the summarizer on a session for the window that begins at `after`.
+async fn take(hot: &Hot, holder: u128, after: i64, through: i64, now: Timestamp) -> Leased {
+    let session = SessionId(Uuid::from_u128(1));
+    hot.acquire_lease("summarizer", session, Uuid::from_u128(holder), after, through, MINUTE, now)
+        .await
+        .unwrap()
+}
+
+fn taken(leased: Leased) -> Lease {
+    let Leased::Taken(lease) = leased else { panic!("{leased:?}") };
+    lease
+}
+
 #[tokio::test]
 async fn one_holder_at_a_time_and_its_death_costs_no_more_than_the_lease() {
     let (_aws, hot) = hot().await;
-    let session = SessionId(Uuid::from_u128(1));
-    let (one, two) = (Uuid::from_u128(10), Uuid::from_u128(20));
-    let lease = hot.acquire_lease("summarizer", session, one, MINUTE, at(0)).await.unwrap().unwrap();
-    assert_eq!(hot.acquire_lease("summarizer", session, two, MINUTE, at(59)).await.unwrap(), None);
-    assert!(hot.acquire_lease("indexer", session, two, MINUTE, at(59)).await.unwrap().is_some());
-    assert!(
-        hot.acquire_lease("summarizer", session, one, MINUTE, at(1)).await.unwrap().is_some(),
+    let lease = taken(take(&hot, 1, 0, 5, at(0)).await);
+    assert_eq!((lease.tries, lease.through), (1, 5));
+    assert_eq!(take(&hot, 2, 0, 9, at(59)).await, Leased::Held { until: at(60) });
+    let repeated = taken(take(&hot, 1, 0, 7, at(1)).await);
+    assert_eq!(
+        (repeated.tries, repeated.through),
+        (1, 5),
         "the answer to the first attempt may have been lost"
     );
-    let taken_over = hot.acquire_lease("summarizer", session, two, MINUTE, at(61)).await.unwrap().unwrap();
+    let taken_over = taken(take(&hot, 2, 0, 9, at(62)).await);
+    assert_eq!((taken_over.tries, taken_over.through), (2, 5), "the same window again");
     hot.release_lease(&lease).await.unwrap();
+    hot.yield_lease(&lease).await.unwrap();
     assert_eq!(
-        hot.acquire_lease("summarizer", session, one, MINUTE, at(62)).await.unwrap(),
-        None,
+        take(&hot, 1, 0, 9, at(63)).await,
+        Leased::Held { until: at(122) },
         "giving back an ended lease must not end the next holder's"
     );
     hot.release_lease(&taken_over).await.unwrap();
-    assert!(hot.acquire_lease("summarizer", session, one, MINUTE, at(62)).await.unwrap().is_some());
+    hot.release_lease(&taken_over).await.unwrap();
+    assert_eq!(taken(take(&hot, 1, 0, 9, at(63)).await).tries, 1, "done: nothing is left of it");
 }
 
 #[tokio::test]
 async fn of_many_at_once_one_gets_the_lease() {
     let (_aws, hot) = hot().await;
-    let session = SessionId(Uuid::from_u128(1));
-    let attempts =
-        (1..=10).map(|holder| {
-            let hot = hot.clone();
-            async move {
-                hot.acquire_lease("indexer", session, Uuid::from_u128(holder), MINUTE, at(0)).await.unwrap()
-            }
-        });
+    let attempts = (1..=10).map(|holder| {
+        let hot = hot.clone();
+        async move { take(&hot, holder, 0, 1, at(0)).await }
+    });
     let got = futures::future::join_all(attempts).await;
-    assert_eq!(got.iter().flatten().count(), 1);
+    assert_eq!(got.iter().filter(|leased| matches!(leased, Leased::Taken(_))).count(), 1);
 }
 
 #[tokio::test]
@@ -219,8 +231,10 @@ async fn twenty_of_the_longest_messages_fit_into_one_item() {
 async fn a_missing_table_is_a_refusal_worth_a_retry() {
     let aws = TestAws::create().await.unwrap();
     let hot = Hot::new(aws.dynamodb(), "nowhere".into());
-    let error =
-        hot.acquire_lease("indexer", SessionId(Uuid::nil()), Uuid::nil(), MINUTE, at(0)).await.unwrap_err();
+    let error = hot
+        .acquire_lease("indexer", SessionId(Uuid::nil()), Uuid::nil(), 0, 1, MINUTE, at(0))
+        .await
+        .unwrap_err();
     assert!(matches!(error, hot::Error::Refused(_)), "{error}");
     assert_eq!(error.disposition(), Disposition::Retry);
 }

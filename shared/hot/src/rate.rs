@@ -1,0 +1,118 @@
+use std::cell::Cell;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::Quota;
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{NotKeyed, RateLimiter, StateStore};
+
+/// The longest time that a burst can be worth, in nanoseconds: a day.
+const MOST_TOLERANCE: u64 = 24 * 60 * 60 * 1_000_000_000;
+/// How far two clocks may be apart before one of them is wrong, in nanoseconds: a minute.
+const CLOCK_WINDOW: u64 = 60 * 1_000_000_000;
+
+/// How many requests are admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    per_minute: NonZeroU32,
+    burst: NonZeroU32,
+}
+
+impl Rate {
+    /// So many per minute on average, of which so many may come at once; at least one, and no more than a day's worth.
+    /// `None` when no request at all would be admitted: 0 stands for "no limit" where rates are configured.
+    pub const fn new(per_minute: u32, burst: u32) -> Option<Self> {
+        let Some(per_minute) = NonZeroU32::new(per_minute) else { return None };
+        let burst = match NonZeroU32::new(burst) {
+            Some(burst) => burst,
+            None => NonZeroU32::MIN,
+        };
+        Some(Self { per_minute, burst })
+    }
+
+    /// The time that one request is worth.
+    fn interval(self) -> u64 {
+        60_000_000_000 / u64::from(self.per_minute.get())
+    }
+
+    /// The time that all requests of a burst but the first are worth.
+    fn tolerance(self) -> u64 {
+        (self.interval() * u64::from(self.burst.get() - 1)).min(MOST_TOLERANCE)
+    }
+
+    fn quota(self) -> Quota {
+        let burst = u32::try_from(self.tolerance() / self.interval() + 1).unwrap_or(u32::MAX);
+        Quota::with_period(Duration::from_nanos(self.interval()))
+            .unwrap_or(Quota::per_minute(self.per_minute))
+            .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
+/// Whether a request may go, and what is then to be stored.
+///
+/// What is stored is the theoretical arrival time of GCRA, the generic cell rate algorithm: the time at which the next
+/// request would come if all came evenly at the rate. In nanoseconds since 1970, so that it means the same to everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Yes, once this is stored.
+    Admitted { stored: u64 },
+    /// Not before `at`. What is stored stays as it is, unless it cannot be right.
+    Refused { at: u64, mended: Option<u64> },
+}
+
+/// Decides about one request at `now`, both in nanoseconds since 1970.
+///
+/// The arithmetic is governor's. What it does not know of are several clocks. A stored time further ahead than the rate
+/// itself can bring about is due to a clock that was wrong, the writer's or this one. Up to a minute of that counts as
+/// it stands, which can only refuse more. Beyond it the request is refused and the time moved back to a minute ahead: no
+/// wrong clock blocks for longer, and none admits more than one burst.
+pub(crate) fn decide(rate: Rate, stored: Option<u64>, now: u64) -> Verdict {
+    let furthest = now.saturating_add(CLOCK_WINDOW).saturating_add(rate.tolerance());
+    let believed = stored.map(|stored| stored.min(furthest));
+    let limiter = RateLimiter::<_, _, _, NoOpMiddleware<Nanos>>::new(
+        rate.quota(),
+        Stored { before: believed, after: Cell::new(None) },
+        // A limiter counts from the moment it was made: that was in 1970.
+        SinceEpoch(Cell::new(0)),
+    );
+    limiter.clock().0.set(now);
+    match limiter.check() {
+        Ok(()) => Verdict::Admitted { stored: limiter.into_state_store().after.get().unwrap_or(now) },
+        Err(refused) => Verdict::Refused {
+            at: refused.earliest_possible().as_u64(),
+            mended: believed.filter(|believed| stored != Some(*believed)),
+        },
+    }
+}
+
+/// One stored time, as governor reads and writes it.
+struct Stored {
+    before: Option<u64>,
+    after: Cell<Option<u64>>,
+}
+
+impl StateStore for Stored {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, F, E>(&self, _: &NotKeyed, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let (outcome, after) = decide(self.before.map(Nanos::from))?;
+        self.after.set(Some(after.as_u64()));
+        Ok(outcome)
+    }
+}
+
+/// A clock that is set by hand, in nanoseconds since 1970.
+struct SinceEpoch(Cell<u64>);
+
+impl Clock for SinceEpoch {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::from(self.0.get())
+    }
+}

@@ -1,0 +1,166 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::TenantId;
+use jiff::Timestamp;
+
+use crate::item::{
+    Answer, Assignment, Change, Condition, Exchange, Item, Next, Write, attribute, number, of_number,
+};
+use crate::key::Key;
+use crate::rate::{Rate, Verdict, decide};
+use crate::{Error, Hot};
+
+/// Where the item holds its time.
+const TIME: &str = "next_at_nanoseconds";
+/// After how many lost races a request is put off.
+const MOST_ROUNDS: u8 = 5;
+/// For how long, in nanoseconds.
+const CONTENDED: u64 = 250_000_000;
+/// How many keys a process remembers. All are forgotten when there are more; each then costs a request again.
+const MOST_REMEMBERED: usize = 10_000;
+/// How long an item stays once it says no more than none at all, in seconds.
+const KEPT_SECONDS: u64 = 60;
+
+/// Whether a request may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// Now.
+    Yes,
+    /// Not yet.
+    Later {
+        /// When to ask again. It may still be too early then: others ask too.
+        at: Timestamp,
+    },
+}
+
+/// What this process saw last under each key. It may be outdated, which the write finds out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<HashMap<Key, AttributeValue>>>);
+
+impl Seen {
+    fn recall(&self, key: &Key) -> Option<AttributeValue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn remember(&self, key: Key, value: Option<AttributeValue>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MOST_REMEMBERED {
+            seen.clear();
+        }
+        match value {
+            Some(value) => seen.insert(key, value),
+            None => seen.remove(&key),
+        };
+    }
+}
+
+/// Asking for one request to be admitted.
+#[derive(Debug)]
+struct Admit {
+    key: Key,
+    rate: Rate,
+    now: u64,
+    /// What is believed to be stored.
+    seen: Option<AttributeValue>,
+    /// What is the answer once the write is through.
+    meant: Admitted,
+    rounds: u8,
+}
+
+impl Admit {
+    fn new(key: Key, rate: Rate, now: Timestamp, seen: Option<AttributeValue>) -> Self {
+        let now = u64::try_from(now.as_nanosecond()).unwrap_or(0);
+        Self { key, rate, now, seen, meant: Admitted::Yes, rounds: 0 }
+    }
+
+    fn write(&self, stored: u64) -> Write {
+        let condition = match &self.seen {
+            None => Condition::NoItem,
+            // An item that expired or was lost says that all is admitted: what was seen says no more than that.
+            Some(seen) => {
+                Condition::Any(vec![Condition::NoItem, Condition::Equal(attribute(TIME), seen.clone())])
+            }
+        };
+        let change = Change::Update(vec![
+            Assignment::Set(attribute(TIME), number(stored)),
+            Assignment::Set(attribute("expires_at"), number(stored / 1_000_000_000 + KEPT_SECONDS)),
+        ]);
+        Write { key: self.key.clone(), condition, change }
+    }
+
+    fn done(&self, item: &Item) -> Next<(Admitted, Option<AttributeValue>)> {
+        Next::Done((self.meant, item.get(TIME).cloned()))
+    }
+}
+
+impl Exchange for Admit {
+    type Outcome = (Admitted, Option<AttributeValue>);
+
+    fn next(&mut self, answer: Option<Answer>) -> Next<Self::Outcome> {
+        match answer {
+            Some(Answer::Applied(item)) => return self.done(&item),
+            Some(Answer::Refused(item)) => {
+                self.seen = item.and_then(|mut item| item.remove(TIME));
+                self.rounds += 1;
+            }
+            None => {}
+        }
+        if self.rounds > MOST_ROUNDS {
+            return Next::Done((later(self.now.saturating_add(CONTENDED)), self.seen.take()));
+        }
+        match decide(self.rate, self.seen.as_ref().and_then(of_number), self.now) {
+            Verdict::Admitted { stored } => {
+                self.meant = Admitted::Yes;
+                Next::Write(self.write(stored))
+            }
+            Verdict::Refused { at, mended: None } => Next::Done((later(at), self.seen.take())),
+            Verdict::Refused { at, mended: Some(stored) } => {
+                self.meant = later(at);
+                Next::Write(self.write(stored))
+            }
+        }
+    }
+}
+
+fn later(at: u64) -> Admitted {
+    Admitted::Later { at: Timestamp::from_nanosecond(i128::from(at)).unwrap_or(Timestamp::MAX) }
+}
+
+impl Hot {
+    /// Whether a request of this tenant to this provider may go now. To be asked once for each request; what is not
+    /// admitted is meant to be put off, not dropped.
+    ///
+    /// One request for a process that asks alone; one more for each time that another one was first, and when a process
+    /// asks for the first time; none when what it saw last says no already. An answer that is lost costs its place: less
+    /// is admitted then, never more.
+    pub async fn throttle(
+        &self,
+        provider: &str,
+        tenant: &TenantId,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<Admitted, Error> {
+        self.admit(Key::throttle(provider, tenant), rate, now).await
+    }
+
+    /// Whether a request that a tenant makes of us may go now. To be asked once for each request; what is not admitted
+    /// is meant to be refused. Requests to DynamoDB as in [`Hot::throttle`].
+    pub async fn rate_limit(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<Admitted, Error> {
+        self.admit(Key::rate_limit(name, tenant), rate, now).await
+    }
+
+    async fn admit(&self, key: Key, rate: Rate, now: Timestamp) -> Result<Admitted, Error> {
+        let seen = self.seen.recall(&key);
+        let (admitted, seen) = self.carry_out(Admit::new(key.clone(), rate, now, seen)).await?;
+        self.seen.remember(key, seen);
+        Ok(admitted)
+    }
+}
