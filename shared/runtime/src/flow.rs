@@ -20,6 +20,9 @@ pub(crate) const MOST_DEATHS: u32 = 10;
 pub(crate) const MOST_RECEIVES: u32 = 5;
 /// The longest wait that is a deferral; a longer one is a hold. What SQS can delay a message by.
 pub(crate) const LONGEST_DEFERRAL: Duration = Duration::from_mins(15);
+/// The tries that stay on record when the process survived thinking and the window is not to blame: what killed before is
+/// forgotten, so that nothing adds up over a long outage, but what was paid for is looked up the next time.
+const UNBLAMED: u32 = 1;
 /// The longest pause between two looks at an awaited cursor, or at a lease somebody else holds.
 const LONGEST_LOOK: Duration = Duration::from_secs(15);
 
@@ -330,8 +333,11 @@ pub(crate) struct Flow {
 
 impl Flow {
     /// A wake-up that has just been delivered, and the first thing to do: [`Do::Claim`].
+    ///
+    /// When SQS is about to give up on the message, it is sent anew instead: first of all, because the process may not
+    /// survive what comes next, and while one more delivery is left in case this one's sending fails.
     pub(crate) const fn begin(terms: Terms) -> (Self, Do) {
-        let flow = Self {
+        let mut flow = Self {
             terms,
             step: Step::Claiming,
             seen: None,
@@ -343,6 +349,10 @@ impl Flow {
             narrow: false,
             so_far: Ended::NothingNew,
         };
+        if terms.receives.saturating_add(1) >= MOST_RECEIVES {
+            flow.step = Step::Closing(Ended::Deferred);
+            return (flow, Do::Defer { delay: Delay::For(Duration::ZERO), version: terms.version });
+        }
         (flow, Do::Claim)
     }
 
@@ -376,7 +386,8 @@ impl Flow {
             (Step::Leaving(last), _) => self.last(last),
             (Step::Closing(ended), Happened::Done) => Do::End(ended),
             (Step::Closing(_), _) => Do::End(self.again()),
-            (Step::Quarantining, _) => self.put_off(self.tries),
+            (Step::Quarantining, _) => self.put_off(self.blamed()),
+            (Step::Thinking | Step::Committing, _) => self.put_off(UNBLAMED),
             (_, _) => self.put_off(self.tries.saturating_sub(1)),
         }
     }
@@ -430,18 +441,16 @@ impl Flow {
         let Some(seen) = self.seen else { return self.put_off(0) };
         self.leased = true;
         self.tries = tries;
-        self.through = through.clamp(seen.after + 1, seen.through);
         if self.terms.version.is_some() {
             self.narrow |= tries > MOST_TRIES;
-            if self.narrow {
-                self.through = seen.after + 1;
-            }
-            if tries > MOST_DEATHS {
-                return self.quarantine(Poison::Deadly { tries: tries - 1 });
-            }
+            let through = if self.narrow { seen.after + 1 } else { through };
+            self.through = through.max(seen.after + 1).min(seen.through);
         } else {
             // A redrive is about exactly its window.
             self.through = seen.through;
+        }
+        if tries > MOST_DEATHS {
+            return self.quarantine(Poison::Deadly { tries: tries - 1 });
         }
         match seen.concurrency.filter(|_| !self.has_slot) {
             Some(limit) => {
@@ -458,7 +467,7 @@ impl Flow {
     }
 
     fn failed(&mut self, fault: Fault, now: Timestamp) -> Do {
-        let unblamed = self.tries.saturating_sub(1);
+        let unblamed = UNBLAMED;
         match fault {
             Fault::Outside => self.put_off(unblamed),
             Fault::Exhausted => {
@@ -527,15 +536,15 @@ impl Flow {
         Do::Claim
     }
 
-    /// Tries again later, without ever letting SQS give up on the wake-up: before that it is sent anew.
+    /// Tries again later: SQS delivers the wake-up again.
     fn put_off(&mut self, tries: u32) -> Do {
-        if self.terms.receives + 1 >= MOST_RECEIVES {
-            let delay = Delay::BackOff { attempt: self.attempt() };
-            self.leave(tries, Last::Defer(delay, Ended::Deferred))
-        } else {
-            let again = self.again();
-            self.leave(tries, Last::End(again))
-        }
+        let again = self.again();
+        self.leave(tries, Last::End(again))
+    }
+
+    /// The tries that stay on record when setting the window aside failed: whether it failed or killed is not confused.
+    const fn blamed(&self) -> u32 {
+        if self.tries > MOST_DEATHS || self.tries < MOST_TRIES { self.tries } else { MOST_TRIES }
     }
 
     const fn again(&self) -> Ended {
@@ -548,11 +557,12 @@ impl Flow {
         if attempts == 0 { 1 } else { attempts }
     }
 
-    /// Gives the lease back, when there may be one, and does the last thing.
+    /// Gives the lease back, when there is one, and does the last thing.
+    ///
+    /// One that was asked for and not answered may be held all the same. It ends by itself: nobody knows which tries and
+    /// which window it is on record with, so nobody could give it back without losing them.
     fn leave(&mut self, tries: u32, last: Last) -> Do {
-        // Asked for and not answered, it may be held all the same.
-        let may_hold = self.leased || self.step == Step::Leasing;
-        if !may_hold || matches!(last, Last::Defer(_, Ended::Deferred)) && !self.leased {
+        if !self.leased {
             return self.last(last);
         }
         self.step = Step::Leaving(last);
