@@ -82,8 +82,27 @@ impl Publisher {
     ///
     /// `Ok` means that SQS has accepted every one. Dropping the future may leave any part of them sent.
     pub async fn publish(&self, queue_url: &str, envelopes: &[Envelope]) -> Result<(), NotAccepted> {
+        self.publish_all(queue_url, envelopes, None).await
+    }
+
+    /// The same, delivered after `delay` (cut and rounded as in [`Publisher::defer`]) instead of the queue's own delay.
+    pub async fn publish_after(
+        &self,
+        queue_url: &str,
+        envelopes: &[Envelope],
+        delay: Duration,
+    ) -> Result<(), NotAccepted> {
+        self.publish_all(queue_url, envelopes, Some(delay_seconds(delay))).await
+    }
+
+    async fn publish_all(
+        &self,
+        queue_url: &str,
+        envelopes: &[Envelope],
+        delay: Option<i32>,
+    ) -> Result<(), NotAccepted> {
         let batches: Vec<_> =
-            envelopes.chunks(BATCH).map(|batch| self.send(queue_url, batch.to_vec(), None)).collect();
+            envelopes.chunks(BATCH).map(|batch| self.send(queue_url, batch.to_vec(), delay)).collect();
         let mut results = stream::iter(batches).buffer_unordered(self.calls);
         let mut failed: Option<NotAccepted> = None;
         while let Some(result) = results.next().await {
