@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use action_detector::evaluation::read;
 use action_detector::{Action, ActionDetector, Status};
-use domain::{Event, EventKind, Memory, SessionId, TenantId, Thought, UserId, Window, reconcile};
+use domain::{
+    Event, EventKind, Known, Memory, ReviewPolicy, SessionId, TenantId, Thought, UserId, Window, reconcile,
+};
 use jiff::Timestamp;
 use model::{Endpoint, Error, Model, ModelConfig};
 use proptest::prelude::*;
@@ -84,7 +86,10 @@ fn committed(events: Vec<Event>, standing: Vec<Standing>) -> Vec<Standing> {
     let known: Vec<Memory> = standing.iter().map(|standing| standing.memory.clone()).collect();
     let thoughts = built_in(&window, &known);
     let mut standing = standing;
-    for change in reconcile(ActionDetector::NAME, &window, &known, thoughts).changes {
+    for change in
+        reconcile(ActionDetector::NAME, &window, &known[..].into(), &ReviewPolicy::default(), thoughts)
+            .changes
+    {
         let key = change.memory.key.clone();
         let mut evidence = change.evidence;
         let before = standing.iter().position(|standing| standing.memory.key == key);
@@ -152,7 +157,8 @@ fn a_later_window_closes_what_an_earlier_left_open() {
     let thoughts = built_in(&window, &known);
     assert_eq!(thoughts.len(), 1);
     assert_eq!(thoughts[0].evidence, [3]);
-    let reconciled = reconcile(ActionDetector::NAME, &window, &known, thoughts);
+    let reconciled =
+        reconcile(ActionDetector::NAME, &window, &known[..].into(), &ReviewPolicy::default(), thoughts);
     assert_eq!(reconciled.changes[0].supersedes, Some(known[0].id));
     assert_eq!(reconciled.changes[0].memory.content, "Nora will send the draft, by 2026-03-13 (done)");
     assert_eq!(reconciled.changes[0].memory.data["closed_in"], 3);
@@ -286,7 +292,7 @@ proptest! {
         let window = window(events);
         let thoughts = built_in(&window, &[]);
         let count = thoughts.len();
-        prop_assert_eq!(reconcile(ActionDetector::NAME, &window, &[], thoughts).changes.len(), count);
+        prop_assert_eq!(reconcile(ActionDetector::NAME, &window, &Known::default(), &ReviewPolicy::default(), thoughts).changes.len(), count);
     }
 
     #[test]
@@ -368,7 +374,8 @@ fn a_model_is_given_the_open_actions_and_the_new_messages_as_data() {
     assert_eq!(input["messages"].as_array().unwrap().len(), 5);
     assert!(!requests[0]["messages"][0]["content"].as_str().unwrap().contains("deadline"));
     let window = window(later);
-    let reconciled = reconcile(ActionDetector::NAME, &window, &known, thoughts);
+    let reconciled =
+        reconcile(ActionDetector::NAME, &window, &known[..].into(), &ReviewPolicy::default(), thoughts);
     let dropped = reconciled.ledger.iter().filter(|entry| entry.reason.is_some()).count();
     assert_eq!(dropped, 1, "what no message says is dropped with its reason");
     let mut contents: Vec<&str> =

@@ -5,7 +5,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use domain::{Event, EventKind, SessionId, TenantId, Thought, UserId, Window, reconcile};
+use domain::{
+    Event, EventKind, Known, ReviewPolicy, SessionId, TenantId, Thought, UserId, Window, reconcile,
+};
 use entity_extractor::EntityExtractor;
 use jiff::Timestamp;
 use model::{Endpoint, Error, Model, ModelConfig};
@@ -131,7 +133,13 @@ fn every_thought_has_the_one_message_it_comes_from_as_evidence() {
     let window = window(conversation());
     let thoughts = built_in(&window);
     assert!(thoughts.iter().all(|thought| thought.evidence.len() == 1));
-    let reconciled = reconcile(EntityExtractor::NAME, &window, &[], thoughts.clone());
+    let reconciled = reconcile(
+        EntityExtractor::NAME,
+        &window,
+        &Known::default(),
+        &ReviewPolicy::default(),
+        thoughts.clone(),
+    );
     assert!(reconciled.ledger.iter().all(|entry| entry.reason.is_none()));
     assert_eq!(reconciled.ledger.len(), thoughts.len());
 }
@@ -191,7 +199,7 @@ proptest! {
         let window = window(vec![event(1, Some(&speaker), &text)]);
         let thoughts = built_in(&window);
         let count = thoughts.len();
-        let reconciled = reconcile(EntityExtractor::NAME, &window, &[], thoughts);
+        let reconciled = reconcile(EntityExtractor::NAME, &window, &Known::default(), &ReviewPolicy::default(), thoughts);
         prop_assert_eq!(reconciled.changes.len(), count);
     }
 
@@ -280,7 +288,13 @@ async fn a_models_answer_becomes_the_same_kind_of_thoughts() {
             7 May 2023 (date). Caroline went to a LGBTQ support group.
             {"end":"2023-05-07","expressions":["yesterday"],"granularity":"day","kind":"date","name":"7 May 2023","start":"2023-05-07"}
         "#);
-    let reconciled = reconcile(EntityExtractor::NAME, &window(conversation()), &[], thoughts);
+    let reconciled = reconcile(
+        EntityExtractor::NAME,
+        &window(conversation()),
+        &Known::default(),
+        &ReviewPolicy::default(),
+        thoughts,
+    );
     assert_eq!(reconciled.changes.len(), 2);
 }
 

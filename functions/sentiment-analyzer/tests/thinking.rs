@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use domain::{Event, EventKind, Memory, SessionId, TenantId, Thought, UserId, Window, reconcile};
+use domain::{
+    Event, EventKind, Known, Memory, ReviewPolicy, SessionId, TenantId, Thought, UserId, Window, reconcile,
+};
 use jiff::Timestamp;
 use model::{Endpoint, Error, Model, ModelConfig};
 use proptest::prelude::*;
@@ -74,7 +76,8 @@ fn built_in(window: &Window, known: &[Memory]) -> Vec<Thought> {
 fn committed(events: Vec<Event>, known: &[Memory]) -> Vec<Memory> {
     let window = window(events);
     let thoughts = built_in(&window, known);
-    let reconciled = reconcile(SentimentAnalyzer::NAME, &window, known, thoughts);
+    let reconciled =
+        reconcile(SentimentAnalyzer::NAME, &window, &known[..].into(), &ReviewPolicy::default(), thoughts);
     let changed: Vec<Memory> = reconciled.changes.into_iter().map(|change| change.memory).collect();
     if changed.is_empty() { known.to_vec() } else { changed }
 }
@@ -94,7 +97,8 @@ fn a_neutral_window_still_counts() {
     let thoughts = built_in(&window, &first);
     assert_eq!(thoughts[0].evidence, [10]);
     assert_eq!(thoughts[0].data["turns"], 7);
-    let reconciled = reconcile(SentimentAnalyzer::NAME, &window, &first, thoughts);
+    let reconciled =
+        reconcile(SentimentAnalyzer::NAME, &window, &first[..].into(), &ReviewPolicy::default(), thoughts);
     assert_eq!(reconciled.changes[0].supersedes, Some(first[0].id));
     assert!(reconciled.changes[0].inherits_evidence);
 }
@@ -167,7 +171,7 @@ proptest! {
         let window = window(events);
         let thoughts = built_in(&window, &[]);
         let count = thoughts.len();
-        prop_assert_eq!(reconcile(SentimentAnalyzer::NAME, &window, &[], thoughts).changes.len(), count);
+        prop_assert_eq!(reconcile(SentimentAnalyzer::NAME, &window, &Known::default(), &ReviewPolicy::default(), thoughts).changes.len(), count);
     }
 
     #[test]

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use domain::{Event, EventKind, Memory, SessionId, TenantId, Thought, UserId, Window, reconcile};
+use domain::{
+    Event, EventKind, Known, Memory, ReviewPolicy, SessionId, TenantId, Thought, UserId, Window, reconcile,
+};
 use jiff::Timestamp;
 use model::{Endpoint, Error, Model, ModelConfig};
 use proptest::prelude::*;
@@ -74,7 +76,8 @@ fn built_in(window: &Window, known: &[Memory]) -> Vec<Thought> {
 fn committed(events: Vec<Event>, known: &[Memory]) -> Vec<Memory> {
     let window = window(events);
     let thoughts = built_in(&window, known);
-    let reconciled = reconcile(Summarizer::NAME, &window, known, thoughts);
+    let reconciled =
+        reconcile(Summarizer::NAME, &window, &known[..].into(), &ReviewPolicy::default(), thoughts);
     let changed: Vec<Memory> = reconciled.changes.into_iter().map(|change| change.memory).collect();
     if changed.is_empty() { known.to_vec() } else { changed }
 }
@@ -96,7 +99,8 @@ fn a_summary_continues_the_one_before_it() {
     let thoughts = built_in(&window, &first);
     assert!(thoughts[0].content.contains("the battery lasted only twenty minutes"));
     assert!(thoughts[0].evidence.iter().all(|version| (6..=9).contains(version)));
-    let reconciled = reconcile(Summarizer::NAME, &window, &first, thoughts);
+    let reconciled =
+        reconcile(Summarizer::NAME, &window, &first[..].into(), &ReviewPolicy::default(), thoughts);
     assert_eq!(reconciled.changes[0].supersedes, Some(first[0].id));
     assert!(reconciled.changes[0].inherits_evidence);
 }
@@ -149,7 +153,7 @@ proptest! {
         let thoughts = built_in(&window, &[]);
         prop_assert!(thoughts.iter().all(|thought| thought.content.chars().count() <= 700));
         let count = thoughts.len();
-        prop_assert_eq!(reconcile(Summarizer::NAME, &window, &[], thoughts).changes.len(), count);
+        prop_assert_eq!(reconcile(Summarizer::NAME, &window, &Known::default(), &ReviewPolicy::default(), thoughts).changes.len(), count);
     }
 
     #[test]
@@ -199,7 +203,11 @@ async fn asked(answer: Value, known: &[Memory]) -> (Result<Thoughts, ThinkError>
 fn known_summary() -> Vec<Memory> {
     let window = window(conversation());
     let thoughts = built_in(&window, &[]);
-    let mut memory = reconcile(Summarizer::NAME, &window, &[], thoughts).changes.remove(0).memory;
+    let mut memory =
+        reconcile(Summarizer::NAME, &window, &Known::default(), &ReviewPolicy::default(), thoughts)
+            .changes
+            .remove(0)
+            .memory;
     memory.content = "Ada and Alan plan to race a solar boat in June.".into();
     vec![memory]
 }

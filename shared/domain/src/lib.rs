@@ -6,7 +6,9 @@ mod debounce;
 mod event;
 mod ids;
 mod memory;
+mod merge;
 mod reconcile;
+mod review;
 mod settings;
 mod wake_up;
 mod window;
@@ -15,7 +17,12 @@ pub use debounce::{Debounce, Verdict};
 pub use event::{Event, EventKind};
 pub use ids::{InvalidName, MemoryId, SessionId, TenantId, UserId};
 pub use memory::{Evidence, Memory, MemoryType, OnConflict, Scope, Thought, memory_id};
-pub use reconcile::{Change, Dropped, LedgerEntry, Outcome, Reconciled, reconcile};
+pub use merge::wording_digest;
+pub use reconcile::{Change, Dropped, Known, LedgerEntry, Outcome, Reconciled, reconcile};
+pub use review::{
+    Decided, Decision, Edit, Effect, Extent, InvalidEdit, Pending, Refusal, Review, ReviewReason, decide,
+    needs_review,
+};
 pub use settings::{ReviewPolicy, TenantSettings, WhenExhausted};
 pub use wake_up::{Envelope, InvalidEnvelope, WakeUp};
 pub use window::Window;

@@ -126,6 +126,22 @@ pub enum OnConflict {
     Continue,
 }
 
+impl OnConflict {
+    /// The name stored in `memories.on_conflict`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Supersede => "supersede",
+            Self::Continue => "continue",
+        }
+    }
+
+    /// What is stored under this name, if there is such a thing.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Merge, Self::Supersede, Self::Continue].into_iter().find(|wanted| wanted.as_str() == name)
+    }
+}
+
 /// What an agent proposes to remember. It is only a proposal until the window commits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Thought {

@@ -1,12 +1,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use uuid::Uuid;
 
-use crate::{Memory, MemoryId, MemoryType, OnConflict, Scope, Thought, Window, memory_id};
+use crate::merge::{is_within, merged};
+use crate::review::Refused;
+use crate::{
+    Memory, MemoryId, MemoryType, OnConflict, Pending, Refusal, Review, ReviewPolicy, ReviewReason, Scope,
+    Thought, Window, memory_id, needs_review,
+};
 
 /// The longest content a memory may have, in bytes.
-const LONGEST_CONTENT_BYTES: usize = 8 * 1024;
+pub(crate) const LONGEST_CONTENT_BYTES: usize = 8 * 1024;
 /// The longest key a memory may have, in bytes.
 const LONGEST_KEY_BYTES: usize = 512;
 
@@ -20,6 +25,8 @@ pub enum Outcome {
     Merged,
     /// It became a memory and closed an older one.
     Superseded,
+    /// It waits for a person.
+    Pending,
     /// It was not kept; the reason says why.
     Dropped,
 }
@@ -31,6 +38,7 @@ impl Outcome {
             Self::Stored => "stored",
             Self::Merged => "merged",
             Self::Superseded => "superseded",
+            Self::Pending => "pending",
             Self::Dropped => "dropped",
         }
     }
@@ -54,6 +62,8 @@ pub enum Dropped {
     InvalidConfidence,
     /// Its data is not an object.
     InvalidData,
+    /// A person has rejected it, or put it into other words.
+    RejectedBefore,
 }
 
 impl Dropped {
@@ -67,6 +77,7 @@ impl Dropped {
             Self::InvalidKey => "invalid_key",
             Self::InvalidConfidence => "invalid_confidence",
             Self::InvalidData => "invalid_data",
+            Self::RejectedBefore => "rejected_before",
         }
     }
 }
@@ -99,6 +110,21 @@ pub struct Change {
     pub supersedes: Option<MemoryId>,
     /// Whether the closed memory's evidence carries over.
     pub inherits_evidence: bool,
+    /// Why the row waits for a person; `None` when it holds at once.
+    pub review: Option<Review>,
+}
+
+impl Change {
+    fn of_new(memory: Memory, evidence: &[i64]) -> Self {
+        Self {
+            memory,
+            evidence: evidence.to_vec(),
+            updates: false,
+            supersedes: None,
+            inherits_evidence: false,
+            review: None,
+        }
+    }
 }
 
 /// What a window's thoughts come to.
@@ -110,67 +136,209 @@ pub struct Reconciled {
     pub ledger: Vec<LedgerEntry>,
 }
 
+/// What is stored under the keys of a window's thoughts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Known {
+    /// The memories that hold now.
+    pub current: Vec<Memory>,
+    /// Those that wait for a person.
+    pub pending: Vec<Pending>,
+    /// What a person did not let pass.
+    pub refusals: Vec<Refusal>,
+}
+
+impl From<&[Memory]> for Known {
+    fn from(current: &[Memory]) -> Self {
+        Self { current: current.to_vec(), ..Self::default() }
+    }
+}
+
 type Identity = (Scope, MemoryType, String);
 
-/// Decides what becomes of each thought of a window, given the memories `known` under the same keys.
+/// Decides what becomes of each thought of a window, given what is `known` under the same keys and which thoughts the
+/// tenant wants reviewed.
 ///
 /// Merging is commutative and associative, so memories shared by sessions that are thought about side by side come
 /// out the same in any order: the content and every scalar of the more confident account win (the smaller text when
 /// equally confident), arrays become sorted sets, `valid_from` is the earliest.
-pub fn reconcile(agent: &str, window: &Window, known: &[Memory], thoughts: Vec<Thought>) -> Reconciled {
-    let known: BTreeMap<Identity, &Memory> =
-        known.iter().map(|memory| ((memory.scope, memory.kind, memory.key.clone()), memory)).collect();
-    let mut changed: BTreeMap<Identity, Change> = BTreeMap::new();
-    let mut ledger = Vec::with_capacity(thoughts.len());
-
-    for thought in thoughts {
-        let evidence = match admit(window, &thought) {
-            Ok(evidence) => evidence,
-            Err(reason) => {
-                ledger.push(LedgerEntry {
+///
+/// A thought that a person is to see becomes, or is added to, a pending memory and touches no current one; only when it
+/// says nothing that is not known already is it evidence for the current memory. What a person has refused is dropped,
+/// reviewed or not.
+pub fn reconcile(
+    agent: &str,
+    window: &Window,
+    known: &Known,
+    policy: &ReviewPolicy,
+    thoughts: Vec<Thought>,
+) -> Reconciled {
+    let mut draft = Draft::over(known);
+    let ledger = thoughts
+        .into_iter()
+        .map(|thought| {
+            let kind = thought.kind;
+            let taken = admit(window, &thought).and_then(|evidence| {
+                let needs = needs_review(policy, agent, &thought);
+                let new = fresh(agent, window, &thought, &evidence);
+                let (outcome, memory) = draft.take(thought, new, needs, &evidence)?;
+                Ok((outcome, memory, evidence))
+            });
+            match taken {
+                Ok((outcome, memory, evidence)) => {
+                    LedgerEntry { outcome, kind, memory: Some(memory), reason: None, evidence }
+                }
+                Err(reason) => LedgerEntry {
                     outcome: Outcome::Dropped,
-                    kind: thought.kind,
+                    kind,
                     memory: None,
                     reason: Some(reason),
                     evidence: Vec::new(),
-                });
-                continue;
+                },
             }
-        };
-        let identity = (thought.scope, thought.kind, thought.key.clone());
-        let outcome = match (changed.get_mut(&identity), known.get(&identity)) {
-            (Some(change), _) => {
-                fold(change, fresh(agent, window, &thought, &evidence), thought.on_conflict);
-                add_evidence(&mut change.evidence, &evidence);
-                Outcome::Merged
-            }
-            (None, Some(old)) => {
-                let (change, outcome) =
-                    meet(old, fresh(agent, window, &thought, &evidence), &thought, &evidence);
-                changed.insert(identity.clone(), change);
-                outcome
-            }
-            (None, None) => {
-                let change = Change {
-                    memory: fresh(agent, window, &thought, &evidence),
-                    evidence: evidence.clone(),
-                    updates: false,
-                    supersedes: None,
-                    inherits_evidence: false,
-                };
-                changed.insert(identity.clone(), change);
-                Outcome::Stored
-            }
-        };
-        ledger.push(LedgerEntry {
-            outcome,
-            kind: thought.kind,
-            memory: changed.get(&identity).map(|change| change.memory.id),
-            reason: None,
-            evidence,
-        });
+        })
+        .collect();
+    Reconciled { changes: draft.into_changes(), ledger }
+}
+
+/// The rows that a window's thoughts come to, while they are taken one by one.
+struct Draft<'a> {
+    current: BTreeMap<Identity, &'a Memory>,
+    pending: BTreeMap<Identity, &'a Pending>,
+    refusals: BTreeMap<Identity, Vec<&'a Refusal>>,
+    changed: BTreeMap<Identity, Change>,
+    proposed: BTreeMap<Identity, Change>,
+}
+
+impl<'a> Draft<'a> {
+    fn over(known: &'a Known) -> Self {
+        let mut refusals: BTreeMap<Identity, Vec<&Refusal>> = BTreeMap::new();
+        for refusal in &known.refusals {
+            refusals.entry((refusal.scope, refusal.kind, refusal.key.clone())).or_default().push(refusal);
+        }
+        Self {
+            current: known.current.iter().map(|memory| (identity(memory), memory)).collect(),
+            pending: known.pending.iter().map(|pending| (identity(&pending.memory), pending)).collect(),
+            refusals,
+            changed: BTreeMap::new(),
+            proposed: BTreeMap::new(),
+        }
     }
-    Reconciled { changes: changed.into_values().collect(), ledger }
+
+    fn into_changes(self) -> Vec<Change> {
+        self.changed.into_values().chain(self.proposed.into_values()).collect()
+    }
+
+    /// What becomes of a thought that makes `new`, and the memory it became or was added to.
+    fn take(
+        &mut self,
+        thought: Thought,
+        mut new: Memory,
+        needs: Option<ReviewReason>,
+        evidence: &[i64],
+    ) -> Result<(Outcome, MemoryId), Dropped> {
+        let on_conflict = thought.on_conflict;
+        let identity = identity(&new);
+        let current = self.changed.get(&identity).map(|change| &change.memory);
+        let current = current.or_else(|| self.current.get(&identity).copied());
+        let refused = self
+            .refusals
+            .get(&identity)
+            .and_then(|refusals| refusals.iter().find_map(|refusal| refusal.on(&thought, current)));
+        if (refused.is_some() || needs.is_some())
+            && current.is_some_and(|current| adds_nothing(current, &new, on_conflict))
+        {
+            return Ok(self.settle(identity, new, on_conflict, evidence));
+        }
+        match (refused, current) {
+            (Some(Refused::SaidAgain), Some(current)) => {
+                // The current memory as it is: merging it with itself adds nothing but the evidence.
+                let same = current.clone();
+                return Ok(self.settle(identity, same, OnConflict::Merge, evidence));
+            }
+            (Some(Refused::Reworded), Some(current)) => new.content.clone_from(&current.content),
+            (Some(_), _) => return Err(Dropped::RejectedBefore),
+            (None, _) => {}
+        }
+        Ok(match needs {
+            Some(reason) => self.propose(identity, new, Review { reason, on_conflict }, evidence),
+            None => self.settle(identity, new, on_conflict, evidence),
+        })
+    }
+
+    /// Takes a thought in among what holds.
+    fn settle(
+        &mut self,
+        identity: Identity,
+        new: Memory,
+        on_conflict: OnConflict,
+        evidence: &[i64],
+    ) -> (Outcome, MemoryId) {
+        if let Some(change) = self.changed.get_mut(&identity) {
+            fold(change, new, on_conflict);
+            add_evidence(&mut change.evidence, evidence);
+            return (Outcome::Merged, change.memory.id);
+        }
+        let (change, outcome) = match self.current.get(&identity) {
+            Some(old) => meet(old, new, on_conflict, evidence),
+            None => (Change::of_new(new, evidence), Outcome::Stored),
+        };
+        let id = change.memory.id;
+        self.changed.insert(identity, change);
+        (outcome, id)
+    }
+
+    /// Takes a thought in among what waits for a person.
+    fn propose(
+        &mut self,
+        identity: Identity,
+        new: Memory,
+        review: Review,
+        evidence: &[i64],
+    ) -> (Outcome, MemoryId) {
+        let waiting = match (self.proposed.remove(&identity), self.pending.get(&identity)) {
+            (Some(Change { memory, review: Some(review), evidence, updates, .. }), _) => {
+                Some((Pending { memory, review }, evidence, updates))
+            }
+            (_, Some(old)) => Some(((*old).clone(), Vec::new(), true)),
+            (_, None) => None,
+        };
+        let mut change = match waiting {
+            Some((pending, evidence, updates)) => {
+                let Pending { memory, review } = pending.joined(new, review);
+                Change { updates, review: Some(review), ..Change::of_new(memory, &evidence) }
+            }
+            None => {
+                let memory = Memory { id: proposal_id(new.id), ..new };
+                Change { review: Some(review), ..Change::of_new(memory, &[]) }
+            }
+        };
+        add_evidence(&mut change.evidence, evidence);
+        let id = change.memory.id;
+        self.proposed.insert(identity, change);
+        (Outcome::Pending, id)
+    }
+}
+
+fn identity(memory: &Memory) -> Identity {
+    (memory.scope, memory.kind, memory.key.clone())
+}
+
+/// Whether a thought would leave what the current memory says as it is.
+fn adds_nothing(current: &Memory, new: &Memory, on_conflict: OnConflict) -> bool {
+    match on_conflict {
+        OnConflict::Merge => {
+            let both = merged(current.clone(), new.clone());
+            both.content == current.content && is_within(&both.data, &current.data)
+        }
+        OnConflict::Supersede | OnConflict::Continue => {
+            current.content == new.content && current.data == new.data
+        }
+    }
+}
+
+/// The identifier of the memory that waits for a person, beside the one it would have at once.
+fn proposal_id(id: MemoryId) -> MemoryId {
+    MemoryId(Uuid::new_v5(&id.0, b"proposal"))
 }
 
 /// The evidence that holds, sorted and without repeats, or why the thought is not admitted.
@@ -227,26 +395,20 @@ fn fresh(agent: &str, window: &Window, thought: &Thought, evidence: &[i64]) -> M
 }
 
 /// What a thought does to a memory that was there before the window.
-fn meet(old: &Memory, new: Memory, thought: &Thought, evidence: &[i64]) -> (Change, Outcome) {
+fn meet(old: &Memory, new: Memory, on_conflict: OnConflict, evidence: &[i64]) -> (Change, Outcome) {
     let says_the_same = old.content == new.content && old.data == new.data;
-    if thought.on_conflict == OnConflict::Merge || says_the_same {
-        let change = Change {
-            memory: merged(old.clone(), new),
-            evidence: evidence.to_vec(),
-            updates: true,
-            supersedes: None,
-            inherits_evidence: false,
-        };
+    if on_conflict == OnConflict::Merge || says_the_same {
+        let change = Change { updates: true, ..Change::of_new(merged(old.clone(), new), evidence) };
         return (change, Outcome::Merged);
     }
     // The same window thought about again, after its cursor was moved back, makes the same identifier.
     let is_same_row = old.id == new.id;
+    let memory = Memory { valid_from: new.valid_from.max(old.valid_from), ..new };
     let change = Change {
-        memory: Memory { valid_from: new.valid_from.max(old.valid_from), ..new },
-        evidence: evidence.to_vec(),
         updates: is_same_row,
         supersedes: (!is_same_row).then_some(old.id),
-        inherits_evidence: !is_same_row && thought.on_conflict == OnConflict::Continue,
+        inherits_evidence: !is_same_row && on_conflict == OnConflict::Continue,
+        ..Change::of_new(memory, evidence)
     };
     (change, Outcome::Superseded)
 }
@@ -266,60 +428,9 @@ fn add_evidence(into: &mut Vec<i64>, more: &[i64]) {
     into.dedup();
 }
 
-/// One memory out of two accounts of the same thing; keeps the identity of the first.
-fn merged(first: Memory, second: Memory) -> Memory {
-    let first_wins = first
-        .confidence
-        .total_cmp(&second.confidence)
-        .reverse()
-        .then_with(|| first.content.cmp(&second.content))
-        .then_with(|| first.data.to_string().cmp(&second.data.to_string()))
-        .is_le();
-    let (data, content) = if first_wins {
-        (merged_data(first.data, second.data), first.content)
-    } else {
-        (merged_data(second.data, first.data), second.content)
-    };
-    Memory {
-        content,
-        data,
-        confidence: first.confidence.max(second.confidence),
-        valid_from: first.valid_from.min(second.valid_from),
-        ..first
-    }
-}
-
-fn merged_data(winner: Value, loser: Value) -> Value {
-    if winner == loser {
-        return winner;
-    }
-    match (winner, loser) {
-        (Value::Object(winner), Value::Object(mut loser)) => {
-            let mut both = Map::new();
-            for (key, value) in winner {
-                let value = match loser.remove(&key) {
-                    Some(other) => merged_data(value, other),
-                    None => value,
-                };
-                both.insert(key, value);
-            }
-            both.extend(loser);
-            Value::Object(both)
-        }
-        (Value::Array(winner), Value::Array(loser)) => {
-            let set: BTreeMap<String, Value> =
-                winner.into_iter().chain(loser).map(|item| (item.to_string(), item)).collect();
-            Value::Array(set.into_values().collect())
-        }
-        (Value::Null, other) => other,
-        (winner, _) => winner,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use proptest::prelude::*;
     use serde_json::json;
     use uuid::Uuid;
 
@@ -365,6 +476,10 @@ mod tests {
         }
     }
 
+    fn settled(window: &Window, known: &[Memory], thoughts: Vec<Thought>) -> Reconciled {
+        reconcile("test", window, &known.into(), &ReviewPolicy::default(), thoughts)
+    }
+
     #[test]
     fn a_thought_without_evidence_in_the_window_is_dropped_with_its_reason() {
         let thoughts = vec![
@@ -374,7 +489,7 @@ mod tests {
             thought("d", " ", &[1], OnConflict::Merge),
             Thought { confidence: f32::NAN, ..thought("e", "E", &[1], OnConflict::Merge) },
         ];
-        let reconciled = reconcile("test", &window(0, 3), &[], thoughts);
+        let reconciled = settled(&window(0, 3), &[], thoughts);
         let reasons: Vec<_> = reconciled.ledger.iter().map(|entry| entry.reason).collect();
         assert_eq!(
             reasons,
@@ -392,11 +507,9 @@ mod tests {
 
     #[test]
     fn a_continued_memory_closes_the_old_one_and_inherits_its_evidence() {
-        let first =
-            reconcile("test", &window(0, 3), &[], vec![thought("s", "one", &[3], OnConflict::Continue)]);
+        let first = settled(&window(0, 3), &[], vec![thought("s", "one", &[3], OnConflict::Continue)]);
         let old = first.changes[0].memory.clone();
-        let second = reconcile(
-            "test",
+        let second = settled(
             &window(3, 5),
             std::slice::from_ref(&old),
             vec![thought("s", "two", &[5], OnConflict::Continue)],
@@ -409,11 +522,9 @@ mod tests {
 
     #[test]
     fn saying_the_same_again_adds_evidence_and_no_row() {
-        let first =
-            reconcile("test", &window(0, 3), &[], vec![thought("s", "one", &[3], OnConflict::Supersede)]);
+        let first = settled(&window(0, 3), &[], vec![thought("s", "one", &[3], OnConflict::Supersede)]);
         let old = first.changes[0].memory.clone();
-        let again = reconcile(
-            "test",
+        let again = settled(
             &window(3, 5),
             std::slice::from_ref(&old),
             vec![thought("s", "one", &[5], OnConflict::Supersede)],
@@ -421,39 +532,5 @@ mod tests {
         assert!(again.changes[0].updates);
         assert_eq!(again.changes[0].memory.id, old.id);
         assert_eq!(again.ledger[0].outcome, Outcome::Merged);
-    }
-
-    fn account() -> impl Strategy<Value = (String, f32, Vec<String>, i64)> {
-        (
-            "[a-c]{1,2}",
-            prop_oneof![Just(0.25_f32), Just(0.5), Just(1.0)],
-            prop::collection::vec("[a-d]", 0..4),
-            0_i64..9,
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn merging_is_the_same_in_every_order(accounts in prop::collection::vec(account(), 1..5), rotate in 0_usize..5) {
-            let memories: Vec<Memory> = accounts
-                .iter()
-                .map(|(content, confidence, aliases, second)| Memory {
-                    id: MemoryId(Uuid::nil()),
-                    kind: MemoryType::Entity,
-                    scope: Scope::User,
-                    key: "k".into(),
-                    content: content.clone(),
-                    data: merged_data(json!({"aliases": aliases}), json!({"aliases": []})),
-                    confidence: *confidence,
-                    valid_from: Timestamp::from_second(*second).unwrap(),
-                })
-                .collect();
-            let mut other = memories.clone();
-            other.rotate_left(rotate % memories.len());
-            other.reverse();
-            let one = memories.into_iter().reduce(merged).unwrap();
-            let two = other.into_iter().reduce(merged).unwrap();
-            prop_assert_eq!(one, two);
-        }
     }
 }

@@ -1,4 +1,4 @@
-use domain::{Change, Memory, Reconciled, Scope, Thought, Window, reconcile};
+use domain::{Change, Memory, Reconciled, ReviewPolicy, Scope, Thought, Window, reconcile};
 use futures::try_join;
 use jiff::Timestamp;
 use pgvector::HalfVector;
@@ -98,7 +98,13 @@ impl Store {
         let Some(known) = begin_and_lock(&transaction, window, effects, run).await? else {
             return Ok(Committed::LostRace);
         };
-        let reconciled = reconcile(run.agent, window, &known, effects.thoughts.clone());
+        let reconciled = reconcile(
+            run.agent,
+            window,
+            &known[..].into(),
+            &ReviewPolicy::default(),
+            effects.thoughts.clone(),
+        );
         try_join!(
             write_memories(&transaction, window, run, &reconciled.changes),
             write_index(&transaction, window, &effects.indexed),
