@@ -31,7 +31,12 @@ left join lateral (
     order by r.finished_at desc, r.id desc
     limit 1
 ) r on v.version <= c.through
-left join afterthought.ledger l
-    on l.run_id = r.id and (v.version = any(l.evidence) or cardinality(l.evidence) = 0)
+left join lateral (
+    -- `offset 0` keeps it a look-up per run, however long the range.
+    select *
+    from afterthought.ledger l
+    where l.run_id = r.id and (v.version = any(l.evidence) or cardinality(l.evidence) = 0)
+    offset 0
+) l on true
 where s.id = $1 and s.tenant = $5
 order by v.version, a.position, l.position

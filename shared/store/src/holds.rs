@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::target::{behind, checked_tenant, checked_user};
+use crate::target::{behind, checked_tenant, checked_user, stored_moment};
 use crate::{Behind, Error, Store, Target};
 
 /// The most ended holds that one sweep sees to.
@@ -90,8 +90,9 @@ impl Store {
         let tenant = hold.tenant.as_ref().map(TenantId::as_str);
         let session = hold.session.map(|session| session.0);
         let user = hold.user.as_ref().filter(|_user| session.is_none()).map(UserId::as_str);
+        let until = hold.until.map(stored_moment);
         let values: [&(dyn ToSql + Sync); 6] =
-            [&tenant, &hold.agent, &user, &session, &hold.reason.as_str(), &hold.until];
+            [&tenant, &hold.agent, &user, &session, &hold.reason.as_str(), &until];
         if let Some(tenant) = &hold.tenant {
             let transaction = self.transaction(tenant).await?;
             let insert = transaction.prepare(insert).await?;

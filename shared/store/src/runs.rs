@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::commit::stored_error;
-use crate::target::{self, checked_user};
+use crate::target::{self, checked_user, stored_moment};
 use crate::{Error, Store, Target};
 
 /// Which runs are listed: those that match all that is given.
@@ -97,15 +97,16 @@ impl Store {
     pub async fn quarantined(&self, filter: &RunFilter, limit: u16) -> Result<Vec<Quarantined>, Error> {
         let connection = self.connection().await?;
         let list = connection.prepare_cached(include_str!("../queries/list_quarantined.sql")).await?;
-        let RunFilter { target, since, until, before, .. } = filter;
+        let RunFilter { target, before, .. } = filter;
+        let (since, until) = (filter.since.map(stored_moment), filter.until.map(stored_moment));
         let reason = filter.reason.as_deref().map(stored_error);
         let values: [&(dyn ToSql + Sync); 9] = [
             &target.tenant(),
             &target.agent,
             &target.user(),
             &target.session(),
-            since,
-            until,
+            &since,
+            &until,
             &reason,
             before,
             &i64::from(limit),
@@ -133,15 +134,16 @@ impl Store {
     pub async fn runs(&self, filter: &RunFilter, limit: u16) -> Result<Vec<RunRecord>, Error> {
         let connection = self.connection().await?;
         let list = connection.prepare_cached(include_str!("../queries/list_runs.sql")).await?;
-        let RunFilter { target, outcome, since, until, before, .. } = filter;
+        let RunFilter { target, outcome, before, .. } = filter;
+        let (since, until) = (filter.since.map(stored_moment), filter.until.map(stored_moment));
         let reason = filter.reason.as_deref().map(stored_error);
         let values: [&(dyn ToSql + Sync); 10] = [
             &target.tenant(),
             &target.agent,
             &target.user(),
             &target.session(),
-            since,
-            until,
+            &since,
+            &until,
             &reason,
             before,
             &i64::from(limit),
@@ -179,8 +181,8 @@ impl Store {
     /// Tokens that a tenant's runs of a day (UTC) have read and written, as far as they have ended: what a lost count of
     /// the day begins with again.
     pub async fn tokens_of_day(&self, tenant: &TenantId, day: Date) -> Result<u64, Error> {
-        let start = |day: Date| day.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
-        let from = start(day).unwrap_or(Timestamp::MIN);
+        let start = |day: Date| day.to_zoned(TimeZone::UTC).map(|day| stored_moment(day.timestamp()));
+        let Ok(from) = start(day) else { return Ok(0) };
         let until = day.tomorrow().and_then(start).unwrap_or(Timestamp::MAX);
         let transaction = self.transaction(tenant).await?;
         let sum = transaction.prepare(include_str!("../queries/sum_tokens.sql")).await?;

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::commit::MOST_CONFLICTS;
-use crate::target::{self, behind};
+use crate::target::{self, behind, stored_moment};
 use crate::{Behind, Error, Store, Target};
 
 /// Events that an agent will not think about.
@@ -65,6 +65,7 @@ impl Store {
         let cancel = transaction.prepare_cached(include_str!("../queries/cancel_windows.sql")).await?;
         let (tenant, user, session) = (target.tenant(), target.user(), target.session());
         let agents = target.agents(agents);
+        let before = before.map(stored_moment);
         transaction.execute(&open, &[&tenant, &user, &session, &agents]).await?;
         let rows = transaction.query(&cancel, &[&tenant, &user, &session, &agents, &before]).await?;
         let cancelled = rows.iter().map(cancelled).collect::<Result<_, _>>()?;
@@ -101,7 +102,7 @@ impl Store {
     ) -> Result<Vec<Behind>, Error> {
         let (version, since) = match from {
             ReplayFrom::Version(version) => (Some(version.max(1)), None),
-            ReplayFrom::Since(since) => (None, Some(since)),
+            ReplayFrom::Since(since) => (None, Some(stored_moment(since))),
         };
         let mut connection = self.connection().await?;
         let transaction = connection.transaction().await?;

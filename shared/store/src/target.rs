@@ -1,4 +1,5 @@
 use domain::{SessionId, TenantId, UserId};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -38,6 +39,12 @@ impl Target {
         let meant = |agent: &&str| self.agent.as_deref().is_none_or(|only| only == *agent);
         agents.iter().copied().filter(meant).collect()
     }
+}
+
+/// A moment that Postgres can hold: what lies before its first, in 4713 BC, is that.
+pub(crate) fn stored_moment(moment: Timestamp) -> Timestamp {
+    const FIRST: Timestamp = Timestamp::constant(-210_000_000_000, 0);
+    moment.max(FIRST)
 }
 
 /// Reads a session that an agent is to be woken for from the columns `agent`, `tenant`, `session_id` and `version`.

@@ -11,5 +11,6 @@ mod hot_state;
 mod messages;
 mod queue;
 mod recall;
+mod steering;
 mod tls;
 mod wiring;
