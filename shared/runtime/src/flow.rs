@@ -351,7 +351,10 @@ impl Flow {
         };
         if terms.receives.saturating_add(1) >= MOST_RECEIVES {
             flow.step = Step::Closing(Ended::Deferred);
-            return (flow, Do::Defer { delay: Delay::For(Duration::ZERO), version: terms.version });
+            return (
+                flow,
+                Do::Defer { delay: Delay::BackOff { attempt: flow.attempt() }, version: terms.version },
+            );
         }
         (flow, Do::Claim)
     }
@@ -565,9 +568,12 @@ impl Flow {
         if !self.leased {
             return self.last(last);
         }
+        let between_windows = matches!(self.step, Step::Claiming | Step::Leasing);
         self.step = Step::Leaving(last);
         self.leased = false;
         match last {
+            // What is on record is about a window that is done with.
+            _ if between_windows => Do::Release,
             Last::Rest(..) => Do::Release,
             Last::End(ended) if ended.is_acknowledged() => Do::Release,
             _ => Do::Yield { tries, through: self.through },
