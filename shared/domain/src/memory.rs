@@ -180,10 +180,8 @@ pub fn memory_id(
     through: i64,
     generation: i64,
 ) -> MemoryId {
-    let mut name =
-        format!("{tenant}\u{0}{session}\u{0}{agent}\u{0}{}\u{0}{key}\u{0}{through}", kind.as_str());
-    if generation > 0 {
-        name.push_str(&format!("\u{0}{generation}"));
-    }
+    let again = if generation > 0 { format!("\u{0}{generation}") } else { String::new() };
+    let name =
+        format!("{tenant}\u{0}{session}\u{0}{agent}\u{0}{}\u{0}{key}\u{0}{through}{again}", kind.as_str());
     MemoryId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
 }

@@ -173,30 +173,24 @@ pub fn reconcile(
     thoughts: Vec<Thought>,
 ) -> Reconciled {
     let mut draft = Draft::over(known);
-    let ledger = thoughts
-        .into_iter()
-        .map(|thought| {
-            let kind = thought.kind;
-            let taken = admit(window, &thought).and_then(|evidence| {
+    let mut ledger = Vec::with_capacity(thoughts.len());
+    for thought in thoughts {
+        let kind = thought.kind;
+        let (evidence, taken) = match admit(window, &thought) {
+            Ok(evidence) => {
                 let needs = needs_review(policy, agent, &thought);
                 let new = fresh(agent, window, &thought, &evidence);
-                let (outcome, memory) = draft.take(thought, new, needs, &evidence)?;
-                Ok((outcome, memory, evidence))
-            });
-            match taken {
-                Ok((outcome, memory, evidence)) => {
-                    LedgerEntry { outcome, kind, memory: Some(memory), reason: None, evidence }
-                }
-                Err(reason) => LedgerEntry {
-                    outcome: Outcome::Dropped,
-                    kind,
-                    memory: None,
-                    reason: Some(reason),
-                    evidence: Vec::new(),
-                },
+                let taken = draft.take(&thought, new, needs, &evidence);
+                (evidence, taken)
             }
-        })
-        .collect();
+            Err(reason) => (Vec::new(), Err(reason)),
+        };
+        let (outcome, memory, reason) = match taken {
+            Ok((outcome, memory)) => (outcome, Some(memory), None),
+            Err(reason) => (Outcome::Dropped, None, Some(reason)),
+        };
+        ledger.push(LedgerEntry { outcome, kind, memory, reason, evidence });
+    }
     Reconciled { changes: draft.into_changes(), ledger }
 }
 
@@ -231,7 +225,7 @@ impl<'a> Draft<'a> {
     /// What becomes of a thought that makes `new`, and the memory it became or was added to.
     fn take(
         &mut self,
-        thought: Thought,
+        thought: &Thought,
         mut new: Memory,
         needs: Option<ReviewReason>,
         evidence: &[i64],
@@ -243,7 +237,7 @@ impl<'a> Draft<'a> {
         let refused = self
             .refusals
             .get(&identity)
-            .and_then(|refusals| refusals.iter().find_map(|refusal| refusal.on(&thought, current)));
+            .and_then(|refusals| refusals.iter().find_map(|refusal| refusal.on(thought, current)));
         if (refused.is_some() || needs.is_some())
             && current.is_some_and(|current| adds_nothing(current, &new, on_conflict))
         {
@@ -295,22 +289,16 @@ impl<'a> Draft<'a> {
         review: Review,
         evidence: &[i64],
     ) -> (Outcome, MemoryId) {
-        let waiting = match (self.proposed.remove(&identity), self.pending.get(&identity)) {
-            (Some(Change { memory, review: Some(review), evidence, updates, .. }), _) => {
-                Some((Pending { memory, review }, evidence, updates))
-            }
-            (_, Some(old)) => Some(((*old).clone(), Vec::new(), true)),
-            (_, None) => None,
-        };
-        let mut change = match waiting {
-            Some((pending, evidence, updates)) => {
-                let Pending { memory, review } = pending.joined(new, review);
-                Change { updates, review: Some(review), ..Change::of_new(memory, &evidence) }
-            }
-            None => {
-                let memory = Memory { id: proposal_id(new.id), ..new };
-                Change { review: Some(review), ..Change::of_new(memory, &[]) }
-            }
+        let before = self.proposed.remove(&identity).or_else(|| {
+            let Pending { memory, review } = (*self.pending.get(&identity)?).clone();
+            Some(Change { updates: true, review: Some(review), ..Change::of_new(memory, &[]) })
+        });
+        let mut change = if let Some(Change { memory, review: Some(old), evidence, updates, .. }) = before {
+            let Pending { memory, review } = Pending { memory, review: old }.joined(new, review);
+            Change { updates, review: Some(review), ..Change::of_new(memory, &evidence) }
+        } else {
+            let memory = Memory { id: proposal_id(new.id), ..new };
+            Change { review: Some(review), ..Change::of_new(memory, &[]) }
         };
         add_evidence(&mut change.evidence, evidence);
         let id = change.memory.id;

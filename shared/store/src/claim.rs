@@ -134,7 +134,7 @@ impl Store {
 
 /// A tenant whose settings are not what they should be is served as if it had none: a slip in one field is no reason
 /// to stop thinking.
-fn settings(tenant: &TenantId, stored: serde_json::Value) -> TenantSettings {
+pub(crate) fn settings(tenant: &TenantId, stored: serde_json::Value) -> TenantSettings {
     serde_json::from_value(stored).unwrap_or_else(|error| {
         tracing::warn!(%tenant, %error, "the settings of a tenant cannot be read, the deployment's are used");
         TenantSettings::default()

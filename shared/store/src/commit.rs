@@ -1,11 +1,16 @@
-use domain::{Change, Memory, Reconciled, ReviewPolicy, Scope, Thought, Window, reconcile};
+use domain::{
+    Change, Known, OnConflict, Reconciled, ReviewPolicy, ReviewReason, Scope, Thought, Window, reconcile,
+    wording_digest,
+};
 use futures::try_join;
 use jiff::Timestamp;
 use pgvector::HalfVector;
+use tokio_postgres::Statement;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::connect::Transaction;
-use crate::{Error, IndexedEvent, Store, row};
+use crate::{Error, IndexedEvent, Store, claim, row};
 
 /// How often a commit starts over when another session's commit touched the same memories first.
 pub(crate) const MOST_CONFLICTS: u32 = 8;
@@ -95,22 +100,17 @@ impl Store {
 
     async fn commit_once(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {
         let transaction = self.transaction(&window.tenant).await?;
-        let Some(known) = begin_and_lock(&transaction, window, effects, run).await? else {
+        let writes = Writes::prepare(&transaction).await?;
+        let Some((known, policy)) = begin_and_lock(&transaction, window, effects, run).await? else {
             return Ok(Committed::LostRace);
         };
-        let reconciled = reconcile(
-            run.agent,
-            window,
-            &known[..].into(),
-            &ReviewPolicy::default(),
-            effects.thoughts.clone(),
-        );
+        let reconciled = reconcile(run.agent, window, &known, &policy, effects.thoughts.clone());
         try_join!(
-            write_memories(&transaction, window, run, &reconciled.changes),
-            write_index(&transaction, window, &effects.indexed),
-            write_run(&transaction, window, run, &reconciled),
+            write_memories(&transaction, &writes, window, run, &reconciled.changes),
+            write_index(&transaction, &writes, window, &effects.indexed),
+            write_run(&transaction, &writes, window, run, &reconciled),
+            transaction.commit(),
         )?;
-        transaction.commit().await?;
         transaction.end();
         Ok(Committed::Done(reconciled))
     }
@@ -123,13 +123,16 @@ async fn begin_and_lock(
     window: &Window,
     effects: &Effects,
     run: &Run,
-) -> Result<Option<Vec<Memory>>, Error> {
-    let (advance, lock) = try_join!(
+) -> Result<Option<(Known, ReviewPolicy)>, Error> {
+    let (advance, lock_pending, lock_current, read_refusals, read_settings) = try_join!(
         transaction.prepare(match run.redrives {
             None => include_str!("../queries/advance_cursor.sql"),
             Some(_) => include_str!("../queries/close_quarantined.sql"),
         }),
+        transaction.prepare(include_str!("../queries/lock_pending_memories.sql")),
         transaction.prepare(include_str!("../queries/lock_current_memories.sql")),
+        transaction.prepare(include_str!("../queries/read_refusals.sql")),
+        transaction.prepare("select settings from afterthought.tenants where tenant = $1"),
     )?;
     let thoughts = &effects.thoughts;
     let scopes: Vec<&str> = thoughts.iter().map(|thought| thought.scope.as_str()).collect();
@@ -144,7 +147,18 @@ async fn begin_and_lock(
         .collect();
     let kinds: Vec<&str> = thoughts.iter().map(|thought| thought.kind.as_str()).collect();
     let keys: Vec<&str> = thoughts.iter().map(|thought| thought.key.as_str()).collect();
-    let ((), moved, known) = try_join!(
+    let wordings: Vec<[u8; 32]> = thoughts.iter().map(|thought| wording_digest(&thought.content)).collect();
+    let wordings: Vec<&[u8]> = wordings.iter().map(<[u8; 32]>::as_slice).collect();
+    let tenant = window.tenant.as_str();
+    let under_keys: [&(dyn ToSql + Sync); 6] = [&tenant, &scopes, &scope_ids, &kinds, &keys, &wordings];
+    // A window without a thought asks for nothing more.
+    let about_thoughts = async |statement: &Statement, values: usize| {
+        if thoughts.is_empty() {
+            return Ok(Vec::new());
+        }
+        transaction.query(statement, under_keys.get(..values).unwrap_or_default()).await
+    };
+    let ((), moved, pending, current, refusals, settings) = try_join!(
         transaction.begin(),
         async {
             let (session, tenant, through) = (window.session.0, window.tenant.as_str(), window.through());
@@ -168,21 +182,58 @@ async fn begin_and_lock(
                 }
             }
         },
-        async {
-            if thoughts.is_empty() {
-                return Ok(Vec::new());
-            }
-            transaction.query(&lock, &[&window.tenant.as_str(), &scopes, &scope_ids, &kinds, &keys]).await
-        },
+        about_thoughts(&lock_pending, 5),
+        about_thoughts(&lock_current, 5),
+        about_thoughts(&read_refusals, 6),
+        about_thoughts(&read_settings, 1),
     )?;
     if moved.is_empty() {
         return Ok(None);
     }
-    known.iter().map(row::memory).collect::<Result<_, _>>().map(Some)
+    let known = Known {
+        pending: pending.iter().map(row::pending).collect::<Result<_, _>>()?,
+        current: current.iter().map(row::memory).collect::<Result<_, _>>()?,
+        refusals: refusals.iter().map(row::refusal).collect::<Result<_, _>>()?,
+    };
+    let policy = match settings.first() {
+        Some(row) => claim::settings(&window.tenant, row.try_get("settings")?).review,
+        None => ReviewPolicy::default(),
+    };
+    Ok(Some((known, policy)))
+}
+
+/// What a commit writes with, prepared before the transaction begins. Nothing may wait between the writes: what is sent
+/// after the commit they share a round trip with would not be part of the transaction.
+struct Writes {
+    close: Statement,
+    insert: Statement,
+    update: Statement,
+    evidence: Statement,
+    inherit: Statement,
+    index: Statement,
+    run: Statement,
+    ledger: Statement,
+}
+
+impl Writes {
+    async fn prepare(transaction: &Transaction) -> Result<Self, Error> {
+        let (close, insert, update, evidence, inherit, index, run, ledger) = try_join!(
+            transaction.prepare(include_str!("../queries/close_memories.sql")),
+            transaction.prepare(include_str!("../queries/insert_memories.sql")),
+            transaction.prepare(include_str!("../queries/update_memories.sql")),
+            transaction.prepare(include_str!("../queries/insert_evidence.sql")),
+            transaction.prepare(include_str!("../queries/inherit_evidence.sql")),
+            transaction.prepare(include_str!("../queries/insert_event_index.sql")),
+            transaction.prepare(include_str!("../queries/insert_run.sql")),
+            transaction.prepare(include_str!("../queries/insert_ledger.sql")),
+        )?;
+        Ok(Self { close, insert, update, evidence, inherit, index, run, ledger })
+    }
 }
 
 async fn write_memories(
     transaction: &Transaction,
+    writes: &Writes,
     window: &Window,
     run: &Run,
     changes: &[Change],
@@ -190,13 +241,6 @@ async fn write_memories(
     if changes.is_empty() {
         return Ok(());
     }
-    let (close, insert, update, evidence, inherit) = try_join!(
-        transaction.prepare(include_str!("../queries/close_memories.sql")),
-        transaction.prepare(include_str!("../queries/insert_memories.sql")),
-        transaction.prepare(include_str!("../queries/update_memories.sql")),
-        transaction.prepare(include_str!("../queries/insert_evidence.sql")),
-        transaction.prepare(include_str!("../queries/inherit_evidence.sql")),
-    )?;
     let closing: Vec<(Uuid, &Change)> =
         changes.iter().filter_map(|change| Some((change.supersedes?.0, change))).collect();
     let closed: Vec<Uuid> = closing.iter().map(|(closed, _)| *closed).collect();
@@ -227,7 +271,7 @@ async fn write_memories(
             if closed.is_empty() {
                 return Ok(0);
             }
-            transaction.execute(&close, &[&closed, &closed_by, &closed_since]).await
+            transaction.execute(&writes.close, &[&closed, &closed_by, &closed_since]).await
         },
         async {
             if fresh.ids.is_empty() {
@@ -235,7 +279,7 @@ async fn write_memories(
             }
             transaction
                 .execute(
-                    &insert,
+                    &writes.insert,
                     &[
                         &tenant,
                         &window.user.as_str(),
@@ -250,6 +294,8 @@ async fn write_memories(
                         &fresh.data,
                         &fresh.confidences,
                         &fresh.valid_from,
+                        &fresh.on_conflicts,
+                        &fresh.review_reasons,
                     ],
                 )
                 .await
@@ -260,21 +306,29 @@ async fn write_memories(
             }
             transaction
                 .execute(
-                    &update,
-                    &[&seen.ids, &seen.contents, &seen.data, &seen.confidences, &seen.valid_from],
+                    &writes.update,
+                    &[
+                        &seen.ids,
+                        &seen.contents,
+                        &seen.data,
+                        &seen.confidences,
+                        &seen.valid_from,
+                        &seen.on_conflicts,
+                        &seen.review_reasons,
+                    ],
                 )
                 .await
         },
         async {
             transaction
-                .execute(&evidence, &[&tenant, &window.session.0, &pair_memories, &pair_versions])
+                .execute(&writes.evidence, &[&tenant, &window.session.0, &pair_memories, &pair_versions])
                 .await
         },
         async {
             if heirs.is_empty() {
                 return Ok(0);
             }
-            transaction.execute(&inherit, &[&ancestors, &heirs]).await
+            transaction.execute(&writes.inherit, &[&ancestors, &heirs]).await
         },
     )?;
     Ok(())
@@ -291,12 +345,14 @@ struct Columns<'a> {
     data: Vec<&'a serde_json::Value>,
     confidences: Vec<f32>,
     valid_from: Vec<Timestamp>,
+    on_conflicts: Vec<Option<&'a str>>,
+    review_reasons: Vec<Option<&'a str>>,
 }
 
 impl<'a> Columns<'a> {
     fn of(changes: impl Iterator<Item = &'a Change>) -> Self {
         let mut columns = Self::default();
-        for Change { memory, .. } in changes {
+        for Change { memory, review, .. } in changes {
             columns.ids.push(memory.id.0);
             columns.scopes.push(memory.scope.as_str());
             columns.kinds.push(memory.kind.as_str());
@@ -305,6 +361,8 @@ impl<'a> Columns<'a> {
             columns.data.push(&memory.data);
             columns.confidences.push(memory.confidence);
             columns.valid_from.push(memory.valid_from);
+            columns.on_conflicts.push(review.map(|review| OnConflict::as_str(review.on_conflict)));
+            columns.review_reasons.push(review.map(|review| ReviewReason::as_str(review.reason)));
         }
         columns
     }
@@ -312,11 +370,11 @@ impl<'a> Columns<'a> {
 
 async fn write_index(
     transaction: &Transaction,
+    writes: &Writes,
     window: &Window,
     indexed: &[IndexedEvent],
 ) -> Result<(), Error> {
     let Some(first) = indexed.first() else { return Ok(()) };
-    let insert = transaction.prepare(include_str!("../queries/insert_event_index.sql")).await?;
     let versions: Vec<i64> = indexed.iter().map(|event| event.version).collect();
     let embeddings: Vec<HalfVector> =
         indexed.iter().map(|event| HalfVector::from_f32_slice(&event.embedding)).collect();
@@ -324,7 +382,7 @@ async fn write_index(
     let (tenant, user) = (window.tenant.as_str(), window.user.as_str());
     transaction
         .execute(
-            &insert,
+            &writes.index,
             &[&tenant, &user, &window.session.0, &first.embedding_model, &versions, &embeddings, &texts],
         )
         .await?;
@@ -333,14 +391,11 @@ async fn write_index(
 
 async fn write_run(
     transaction: &Transaction,
+    writes: &Writes,
     window: &Window,
     run: &Run,
     reconciled: &Reconciled,
 ) -> Result<(), Error> {
-    let (insert_run, insert_ledger) = try_join!(
-        transaction.prepare(include_str!("../queries/insert_run.sql")),
-        transaction.prepare(include_str!("../queries/insert_ledger.sql")),
-    )?;
     let id = run.id;
     let tenant = window.tenant.as_str();
     let tokens = (stored_count(run.input_tokens), stored_count(run.output_tokens));
@@ -357,7 +412,7 @@ async fn write_run(
         async {
             transaction
                 .execute(
-                    &insert_run,
+                    &writes.run,
                     &[
                         &id,
                         &tenant,
@@ -384,7 +439,7 @@ async fn write_run(
             }
             transaction
                 .execute(
-                    &insert_ledger,
+                    &writes.ledger,
                     &[
                         &id,
                         &tenant,

@@ -16,6 +16,7 @@ mod outcomes;
 mod quarantine;
 mod reader;
 mod recall;
+mod review;
 mod row;
 mod runs;
 mod status;
@@ -34,6 +35,9 @@ pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
 pub use outcomes::{EventOutcome, EventState, ThoughtOutcome};
 pub use reader::{Behind, SlotState, SweepSpan};
 pub use recall::{Candidate, Corpus, Embedding, Found, Recalled, RecalledEvent, RecalledMemory, Search};
+pub use review::{
+    DecisionRecord, ReviewCase, ReviewDecision, ReviewEvidence, ReviewFilter, ReviewItem, Reviewed,
+};
 pub use runs::{Quarantined, RunFilter, RunRecord};
 pub use status::AgentProgress;
 pub use steer::{Cancelled, ReplayFrom};

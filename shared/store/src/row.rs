@@ -1,4 +1,7 @@
-use domain::{Event, EventKind, Memory, MemoryId, MemoryType, Scope};
+use domain::{
+    Event, EventKind, Extent, Memory, MemoryId, MemoryType, OnConflict, Pending, Refusal, Review,
+    ReviewReason, Scope,
+};
 use tokio_postgres::Row;
 
 use crate::Error;
@@ -35,6 +38,36 @@ pub(crate) fn memory(row: &Row) -> Result<Memory, Error> {
         data: row.try_get("data")?,
         confidence: row.try_get("confidence")?,
         valid_from: row.try_get("valid_from")?,
+    })
+}
+
+/// Reads a memory that waits for a person from the columns of a memory, `on_conflict` and `review_reason`.
+pub(crate) fn pending(row: &Row) -> Result<Pending, Error> {
+    let memory = memory(row)?;
+    let on_conflict: &str = row.try_get("on_conflict")?;
+    let reason: &str = row.try_get("review_reason")?;
+    let review = Review {
+        reason: ReviewReason::from_name(reason)
+            .ok_or_else(|| unknown("memories", "review_reason", &memory.id, reason))?,
+        on_conflict: OnConflict::from_name(on_conflict)
+            .ok_or_else(|| unknown("memories", "on_conflict", &memory.id, on_conflict))?,
+    };
+    Ok(Pending { memory, review })
+}
+
+/// Reads what a person did not let pass from the columns `scope`, `type`, `key`, `content`, `data`, `refuses` and `became`.
+pub(crate) fn refusal(row: &Row) -> Result<Refusal, Error> {
+    let (scope, kind, refuses): (&str, &str, &str) =
+        (row.try_get("scope")?, row.try_get("type")?, row.try_get("refuses")?);
+    let key: String = row.try_get("key")?;
+    Ok(Refusal {
+        scope: Scope::from_name(scope).ok_or_else(|| unknown("reviews", "scope", &key, scope))?,
+        kind: MemoryType::from_name(kind).ok_or_else(|| unknown("reviews", "type", &key, kind))?,
+        extent: Extent::from_name(refuses).ok_or_else(|| unknown("reviews", "refuses", &key, refuses))?,
+        content: row.try_get("content")?,
+        data: row.try_get("data")?,
+        became: row.try_get::<_, Option<uuid::Uuid>>("became")?.map(MemoryId),
+        key,
     })
 }
 
