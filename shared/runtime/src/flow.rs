@@ -351,10 +351,8 @@ impl Flow {
         };
         if terms.receives.saturating_add(1) >= MOST_RECEIVES {
             flow.step = Step::Closing(Ended::Deferred);
-            return (
-                flow,
-                Do::Defer { delay: Delay::BackOff { attempt: flow.attempt() }, version: terms.version },
-            );
+            let delay = Delay::BackOff { attempt: flow.attempt() };
+            return (flow, Do::Defer { delay, version: terms.version });
         }
         (flow, Do::Claim)
     }
