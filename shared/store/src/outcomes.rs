@@ -61,7 +61,7 @@ impl EventState {
 /// One line of the ledger about an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ThoughtOutcome {
-    /// `stored`, `merged`, `superseded` or `dropped`.
+    /// `stored`, `merged`, `superseded`, `pending` or `dropped`.
     pub outcome: String,
     /// The type of memory.
     pub kind: String,
