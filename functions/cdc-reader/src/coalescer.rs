@@ -1,5 +1,5 @@
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use domain::{Envelope, InvalidName, SessionId, TenantId, WakeUp};
 use jiff::Timestamp;
@@ -7,20 +7,36 @@ use uuid::Uuid;
 
 use crate::catalog::Change;
 
+/// A session that gained this many events in one flush is bulk: an import, or a backlog.
+const BULK_EVENTS: u32 = 20;
+
+/// The sessions of a tenant that gained events in this many of its sessions in one flush are bulk.
+const BULK_SESSIONS: usize = 100;
+
 /// What is to be woken: per session the highest version seen, and the sessions with new memories. Memory is bounded by
 /// the number of sessions, not of changes.
 #[derive(Debug, Default)]
 pub(crate) struct Coalescer {
-    sessions: HashMap<Uuid, (TenantId, i64)>,
+    sessions: HashMap<Uuid, Gained>,
     memories: HashMap<Uuid, TenantId>,
     changes: u64,
+}
+
+#[derive(Debug)]
+struct Gained {
+    tenant: TenantId,
+    version: i64,
+    events: u32,
 }
 
 /// What one flush publishes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wakes {
-    /// For every agent: a session with the highest version known to exist.
+    /// For every agent: a session with the highest version known to exist. Somebody is talking in it.
     pub sessions: Vec<(TenantId, SessionId, i64)>,
+    /// The same of an import or a backlog: of a session that gained 20 events or more, and of a tenant with 100 such
+    /// sessions or more. Nobody waits for these, and they are not to hold up the others.
+    pub bulk: Vec<(TenantId, SessionId, i64)>,
     /// For the indexer: a session that memories came from.
     pub memories: Vec<(TenantId, SessionId)>,
     /// How many changes these stand for.
@@ -32,12 +48,13 @@ impl Coalescer {
     pub(crate) fn add(&mut self, change: Change<'_>) -> Result<(), InvalidName> {
         match change {
             Change::Event { session, version, tenant } => match self.sessions.entry(session) {
-                Entry::Occupied(mut known) if known.get().0.as_str() == tenant => {
-                    let highest = &mut known.get_mut().1;
-                    *highest = version.max(*highest);
+                Entry::Occupied(mut known) if known.get().tenant.as_str() == tenant => {
+                    let gained = known.get_mut();
+                    gained.version = version.max(gained.version);
+                    gained.events = gained.events.saturating_add(1);
                 }
                 other => {
-                    other.insert_entry((TenantId::new(tenant)?, version));
+                    other.insert_entry(Gained { tenant: TenantId::new(tenant)?, version, events: 1 });
                 }
             },
             Change::Memory { session, tenant } => match self.memories.entry(session) {
@@ -63,27 +80,44 @@ impl Coalescer {
 
     /// Takes everything out.
     pub(crate) fn take(&mut self) -> Wakes {
+        let busy = self.busy_tenants();
+        let is_bulk = |gained: &Gained| gained.events >= BULK_EVENTS || busy.contains(&gained.tenant);
+        let (mut sessions, mut bulk) = (Vec::with_capacity(self.sessions.len()), Vec::new());
+        for (id, gained) in self.sessions.drain() {
+            let kind = if is_bulk(&gained) { &mut bulk } else { &mut sessions };
+            kind.push((gained.tenant, SessionId(id), gained.version));
+        }
         Wakes {
-            sessions: self
-                .sessions
-                .drain()
-                .map(|(id, (tenant, version))| (tenant, SessionId(id), version))
-                .collect(),
+            sessions,
+            bulk,
             memories: self.memories.drain().map(|(id, tenant)| (tenant, SessionId(id))).collect(),
             changes: std::mem::take(&mut self.changes),
         }
     }
+
+    /// The tenants whose every session is bulk.
+    fn busy_tenants(&self) -> HashSet<TenantId> {
+        if self.sessions.len() < BULK_SESSIONS {
+            return HashSet::new();
+        }
+        let mut sessions: HashMap<&TenantId, usize> = HashMap::new();
+        for gained in self.sessions.values() {
+            *sessions.entry(&gained.tenant).or_default() += 1;
+        }
+        let busy = sessions.into_iter().filter(|(_, count)| *count >= BULK_SESSIONS);
+        busy.map(|(tenant, _)| tenant.clone()).collect()
+    }
 }
 
 impl Wakes {
-    /// The wake-ups for every agent.
+    /// The wake-ups for every agent, those in bulk last.
     pub fn session_envelopes(&self, now: Timestamp) -> Vec<Envelope> {
         let wake_up = |(tenant, session, version): &(TenantId, SessionId, i64)| WakeUp::Session {
             tenant: tenant.clone(),
             session: *session,
             version: *version,
         };
-        self.sessions.iter().map(|wake| Envelope::first(wake_up(wake), now)).collect()
+        self.sessions.iter().chain(&self.bulk).map(|wake| Envelope::first(wake_up(wake), now)).collect()
     }
 
     /// The wake-ups for the indexer alone.
@@ -97,7 +131,7 @@ impl Wakes {
 
     /// How many wake-ups these are, before they are multiplied by agents.
     pub fn len(&self) -> usize {
-        self.sessions.len() + self.memories.len()
+        self.sessions.len() + self.bulk.len() + self.memories.len()
     }
 
     /// Whether nobody is woken.
@@ -131,6 +165,27 @@ mod tests {
         assert_eq!(wakes.memories, [(tenant, SessionId(ID))]);
         assert_eq!(wakes.changes, 6);
         assert!(coalescer.is_empty() && coalescer.take() == Wakes::default());
+    }
+
+    #[test]
+    fn a_session_is_bulk_from_twenty_events_on_and_every_session_of_a_tenant_from_a_hundred_on() {
+        let mut coalescer = Coalescer::default();
+        let mut flush = |changes: &[(u128, i64, &str)]| {
+            for (session, version, tenant) in changes {
+                coalescer.add(event(*session, *version, tenant)).unwrap();
+            }
+            let wakes = coalescer.take();
+            (wakes.sessions.len(), wakes.bulk.len())
+        };
+        let events = |count: i64| (1..=count).map(|version| (7, version, "acme")).collect::<Vec<_>>();
+        let sessions = |count: u128| (1..=count).map(|session| (session, 1, "acme")).collect::<Vec<_>>();
+        let other = [(1000, 1, "other")];
+        assert_eq!(flush(&[events(19), other.to_vec()].concat()), (2, 0));
+        assert_eq!(flush(&[events(20), other.to_vec()].concat()), (1, 1));
+        assert_eq!(flush(&[sessions(99), other.to_vec()].concat()), (100, 0));
+        assert_eq!(flush(&[sessions(100), other.to_vec()].concat()), (1, 100));
+        // Counted anew in every flush.
+        assert_eq!(flush(&events(19)), (1, 0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::{FlushPolicy, SweepPolicy};
+use crate::{FlushPolicy, LanePolicy, SweepPolicy};
 
 /// The reader's own settings; the others are those of every function.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct ReaderConfig {
     pub flush: FlushPolicy,
     /// `CDC_SWEEP_SECONDS`, 60, and `CDC_SWEEP_GRACE_SECONDS`, 120.
     pub sweep: SweepPolicy,
+    /// `CDC_LANE_SESSIONS`, 64, and `CDC_QUIET_SECONDS`, none.
+    pub lane: LanePolicy,
 }
 
 /// A variable that cannot be used.
@@ -52,6 +54,16 @@ impl ReaderConfig {
             Some("drain") => true,
             Some(got) => return Err(invalid("CDC_MODE", got, "stream or drain")),
         };
+        let sweep = SweepPolicy {
+            interval: Duration::from_secs(number(variables, "CDC_SWEEP_SECONDS", 60, 1..=86_400)?),
+            grace: Duration::from_secs(number(variables, "CDC_SWEEP_GRACE_SECONDS", 120, 0..=86_400)?),
+        };
+        let sessions = number(variables, "CDC_LANE_SESSIONS", 64, 1..=10_000)?;
+        let lane = LanePolicy {
+            sessions: usize::try_from(sessions).unwrap_or(usize::MAX),
+            interval: sweep.interval,
+            quiet: quiet(given("CDC_QUIET_SECONDS").unwrap_or_default())?,
+        };
         let instance = given("CDC_INSTANCE").or_else(|| given("AWS_LAMBDA_LOG_STREAM_NAME").map(last_part));
         Ok(Self {
             slot: slot.to_owned(),
@@ -63,10 +75,8 @@ impl ReaderConfig {
                 interval: Duration::from_millis(number(variables, "CDC_FLUSH_MILLISECONDS", 50, 1..=60_000)?),
                 ..FlushPolicy::default()
             },
-            sweep: SweepPolicy {
-                interval: Duration::from_secs(number(variables, "CDC_SWEEP_SECONDS", 60, 1..=86_400)?),
-                grace: Duration::from_secs(number(variables, "CDC_SWEEP_GRACE_SECONDS", 120, 0..=86_400)?),
-            },
+            sweep,
+            lane,
         })
     }
 }
@@ -74,6 +84,20 @@ impl ReaderConfig {
 /// A log stream is `2026/11/21/[$LATEST]4ad1…`; what differs comes last.
 fn last_part(log_stream: &str) -> &str {
     log_stream.rsplit(']').next().unwrap_or(log_stream)
+}
+
+/// `summarizer=30,sentiment-analyzer=30`.
+fn quiet(value: &str) -> Result<BTreeMap<String, Duration>, InvalidSetting> {
+    let expected = "agent=seconds, separated by commas, at most 900 seconds";
+    let entries = value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let (agent, seconds) = entry.split_once('=')?;
+            let seconds = seconds.trim().parse().ok().filter(|seconds| *seconds <= 900)?;
+            Some((agent.trim().to_owned(), Duration::from_secs(seconds)))
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(|| invalid("CDC_QUIET_SECONDS", value, expected))
 }
 
 fn number(
@@ -107,6 +131,22 @@ mod tests {
         assert_eq!((config.slot.as_str(), config.publication.as_str()), ("afterthought", "afterthought"));
         assert_eq!((config.instance.as_str(), config.drain, config.run.as_secs()), ("42", false, 840));
         assert_eq!((config.sweep.interval.as_secs(), config.flush.interval.as_millis()), (60, 50));
+    }
+
+    #[test]
+    fn the_lane_has_its_places_and_knows_who_waits_for_quiet() {
+        let lane = read(&[("CDC_SWEEP_SECONDS", "7")]).unwrap().lane;
+        assert_eq!((lane.sessions, lane.interval.as_secs(), lane.quiet.len()), (64, 7, 0));
+        let given = [("CDC_LANE_SESSIONS", "8"), ("CDC_QUIET_SECONDS", " summarizer=30, tone = 0,")];
+        let lane = read(&given).unwrap().lane;
+        let quiet: Vec<_> =
+            lane.quiet.iter().map(|(agent, quiet)| (agent.as_str(), quiet.as_secs())).collect();
+        assert_eq!((lane.sessions, quiet), (8, vec![("summarizer", 30), ("tone", 0)]));
+        for wrong in ["30", "summarizer=", "summarizer=-1", "summarizer=901"] {
+            let error = read(&[("CDC_QUIET_SECONDS", wrong)]).unwrap_err().to_string();
+            assert!(error.contains("expected agent=seconds"), "{error}");
+        }
+        assert!(read(&[("CDC_LANE_SESSIONS", "0")]).is_err());
     }
 
     #[test]

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ended, Error, Lifetime, Queues, Reader, ReaderConfig, Run, Source, Sweep, WhenBusy};
+use crate::{
+    BulkLane, Ended, Error, Keeper, Lifetime, Queues, Reader, ReaderConfig, Run, Source, Sweep, WhenBusy,
+};
 
 /// An invocation ends this long before its deadline: time to publish and confirm what is left.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -85,21 +87,27 @@ impl Host {
         Ok(())
     }
 
-    /// Reads and sweeps until the run ends.
+    /// Reads, sweeps and keeps the lane moving until the run ends.
     async fn read(&self, run: &Run) -> Result<Ended, Error> {
         let (services, settings) = (&self.services, &self.reader);
         let now = services.now;
         let (publisher, routes) = (&services.publisher, &services.config.routes);
         let source = Source::new(&services.database, &settings.slot, &settings.publication)?;
-        let queues = Queues::new(publisher.clone(), routes.clone(), now);
+        let lane = BulkLane::new(routes.clone(), &settings.lane);
+        let queues = Queues::new(publisher.clone(), routes.clone(), now).with_lane(lane.clone());
         let mut reader = Reader::new(source, queues, settings.flush, now);
-        let sweep =
-            Sweep::new(services.positions.clone(), publisher.clone(), routes.clone(), settings.sweep, now);
-        let holding = reader.holding();
-        tokio::select! {
+        let keeper = Keeper::new(services.positions.clone(), publisher, lane.clone(), now);
+        let sweep = Sweep::new(services.positions.clone(), lane, routes.clone(), settings.sweep, now);
+        let (sweeps, keeps) = (Box::pin(sweep.run(reader.holding())), Box::pin(keeper.run(reader.holding())));
+        let ended = tokio::select! {
             ended = reader.run(run) => ended,
-            () = async { tokio::join!(sweep.run(holding), self.write_metrics()); } => Ok(Ended::Stopped),
+            _ = async { tokio::join!(sweeps, keeps, self.write_metrics()) } => Ok(Ended::Stopped),
+        };
+        // Whoever reads next may come much later, so nobody is left waiting for a turn.
+        if matches!(ended, Ok(Ended::Drained)) {
+            keeper.wake_all().await;
         }
+        ended
     }
 
     async fn write_metrics(&self) {

@@ -1,14 +1,17 @@
 //! Follows the replication slot and wakes the agents.
 //!
 //! Trigger: a schedule (Lambda), or none (a process). Reads: the publication `afterthought` through a logical slot,
-//! never content. Emits: one wake-up per session and flush to every agent's queue. A position is confirmed to Postgres
-//! only after SQS has accepted a wake-up for everything before it, so changes are published at least once.
+//! never content. Emits: one wake-up per session and flush to every agent's queue, at once for a session somebody talks
+//! in, in turn for imports and for whatever was found behind. A position is confirmed to Postgres only after the wake-ups
+//! for everything before it have been accepted ([`Sink`]), so changes are published at least once.
 
 mod catalog;
 mod coalescer;
 mod config;
 mod error;
 mod hosting;
+mod keeper;
+mod lane;
 pub mod pgoutput;
 mod progress;
 mod reader;
@@ -23,6 +26,8 @@ pub use coalescer::Wakes;
 pub use config::{InvalidSetting, ReaderConfig};
 pub use error::{Error, Verdict};
 pub use hosting::run;
+pub use keeper::{BulkLane, Keeper};
+pub use lane::LanePolicy;
 pub use reader::{Ended, FlushPolicy, Reader, Run};
 pub use sink::{Queues, Sink};
 pub use source::Source;

@@ -5,7 +5,7 @@ use domain::InvalidName;
 /// What has been received, what is on its way to SQS and what may be confirmed to Postgres.
 ///
 /// Pure bookkeeping of one reader over any number of connections. The rule it keeps: a position is confirmed only when
-/// SQS has accepted a wake-up for every change before it. Positions belong to one connection; wake-ups outlive it,
+/// the sink has accepted a wake-up for every change before it (see [`crate::Sink`] for what that promises). Positions belong to one connection; wake-ups outlive it,
 /// so a change received twice costs a second wake-up and never a lost one.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
@@ -70,7 +70,7 @@ impl Progress {
         Some(self.waiting.take())
     }
 
-    /// SQS has accepted all of the flush.
+    /// The sink has accepted all of the flush.
     pub(crate) fn accepted(&mut self) {
         let through = self.in_flight.take().and_then(|flush| flush.through).unwrap_or_default();
         self.confirmable = self.confirmable.max(through);

@@ -136,7 +136,7 @@ impl<S: Sink> Reader<S> {
                 Verdict::GiveUp => return Err(error),
                 Verdict::StandBy => STAND_BY_INTERVAL,
                 Verdict::Retry => {
-                    metrics::counter!("cdc.reconnects").increment(1);
+                    metrics::counter!("Reconnects").increment(1);
                     tracing::warn!(%error, "connecting again");
                     pauses.next().unwrap_or_default()
                 }
@@ -279,8 +279,8 @@ impl<S: Sink> Reader<S> {
     fn start_flush(&mut self) {
         let Some(wakes) = self.progress.start_flush() else { return };
         let wake_ups = u64::try_from(wakes.len()).unwrap_or(u64::MAX);
-        metrics::counter!("cdc.changes").increment(wakes.changes);
-        metrics::counter!("cdc.coalesced").increment(wakes.changes.saturating_sub(wake_ups));
+        metrics::counter!("Changes").increment(wakes.changes);
+        metrics::counter!("Coalesced").increment(wakes.changes.saturating_sub(wake_ups));
         let sink = Arc::clone(&self.sink);
         let accepted = tokio::spawn(async move { sink.accept(wakes).await });
         self.flight = Some(Flight { accepted, started: Instant::now() });
@@ -295,7 +295,7 @@ impl<S: Sink> Reader<S> {
             return Err(Error::Closed);
         };
         self.progress.accepted();
-        metrics::histogram!("cdc.flush_milliseconds").record(took.as_secs_f64() * 1000.0);
+        metrics::histogram!("FlushTime").record(took.as_secs_f64() * 1000.0);
         report_lag(client.metrics().last_wal_end(), self.progress.confirmable());
         Ok(())
     }
@@ -376,14 +376,14 @@ async fn landing(flight: &mut Option<Flight>) -> Landed {
 
 /// A row that can wake nobody must not hold up those that can.
 fn skipped(error: &impl std::fmt::Display) {
-    metrics::counter!("cdc.skipped_rows").increment(1);
+    metrics::counter!("SkippedRows").increment(1);
     tracing::error!(%error, "a row was skipped");
 }
 
 fn report_lag(wal_end: Lsn, confirmed: u64) {
     if confirmed > 0 {
         let bytes = u32::try_from(wal_end.as_u64().saturating_sub(confirmed)).unwrap_or(u32::MAX);
-        metrics::gauge!("cdc.confirmed_lag_bytes").set(f64::from(bytes));
+        metrics::gauge!("ConfirmedLag").set(f64::from(bytes));
     }
 }
 

@@ -6,30 +6,42 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use queue::{Publisher, Routes};
 
-use crate::Wakes;
+use crate::{BulkLane, Wakes};
 
 /// The one agent that is woken by new memories.
 const INDEXER: &str = "indexer";
 
 /// Where wake-ups go.
+///
+/// What it has accepted is confirmed to Postgres and never read again. So a sink accepts a live wake-up by putting it
+/// where it outlives the reader, and one in bulk at least by remembering it for as long as the reader lives: what a dead
+/// reader had remembered is behind its head, and the sweep wakes it. The first sweep of the next reader looks at every
+/// session, and what is younger than its grace is found by the sweeps that follow.
 pub trait Sink: Send + Sync + 'static {
     /// Hands all of them over. Answers only once every one has been accepted, however long that takes; whoever cannot
     /// wait drops the future, and some of them may have been accepted then.
     fn accept(&self, wakes: Wakes) -> impl Future<Output = ()> + Send;
 }
 
-/// The queues of the agents.
+/// The queues of the agents: live wake-ups are published at once, those in bulk too unless there is a lane for them.
 #[derive(Debug, Clone)]
 pub struct Queues {
     publisher: Publisher,
     routes: Routes,
     now: fn() -> Timestamp,
+    lane: Option<BulkLane>,
 }
 
 impl Queues {
     /// Wakes every agent that is routed.
     pub fn new(publisher: Publisher, routes: Routes, now: fn() -> Timestamp) -> Self {
-        Self { publisher, routes, now }
+        Self { publisher, routes, now, lane: None }
+    }
+
+    /// The same queues, with a lane for what comes in bulk.
+    #[must_use]
+    pub fn with_lane(self, lane: BulkLane) -> Self {
+        Self { lane: Some(lane), ..self }
     }
 
     /// Publishes to one queue until all of it has been accepted.
@@ -42,7 +54,7 @@ impl Queues {
             .build();
         while let Err(error) = self.publisher.publish(queue_url, &envelopes).await {
             tracing::warn!(%error, "wake-ups were not accepted, trying again");
-            metrics::counter!("cdc.publish_failures").increment(1);
+            metrics::counter!("PublishFailures").increment(1);
             envelopes = error.envelopes;
             if let Some(pause) = pauses.next() {
                 tokio::time::sleep(pause).await;
@@ -52,8 +64,13 @@ impl Queues {
 }
 
 impl Sink for Queues {
-    async fn accept(&self, wakes: Wakes) {
+    async fn accept(&self, mut wakes: Wakes) {
         let now = (self.now)();
+        if let Some(lane) = &self.lane
+            && !wakes.bulk.is_empty()
+        {
+            lane.arrived(&std::mem::take(&mut wakes.bulk), now);
+        }
         let sessions = wakes.session_envelopes(now);
         let memories = wakes.memory_envelopes(now);
         let queues: Vec<_> = self
@@ -64,7 +81,7 @@ impl Sink for Queues {
                 if agent == INDEXER {
                     envelopes.extend_from_slice(&memories);
                 }
-                metrics::counter!("cdc.wake_ups")
+                metrics::counter!("WakeUpsSent")
                     .increment(u64::try_from(envelopes.len()).unwrap_or(u64::MAX));
                 self.publish(queue_url, envelopes)
             })

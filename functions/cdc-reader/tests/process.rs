@@ -194,6 +194,19 @@ async fn a_draining_process_ends_by_itself_once_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn a_draining_process_leaves_nobody_waiting_for_a_turn() {
+    let place = Place::create().await;
+    let import = "insert into afterthought.messages (user_id, session, role, content) \
+                  select 'ada', 'session ' || n % 30, 'user', 'hi' from generate_series(1, 3000) n";
+    place.client.execute(import, &[]).await.unwrap();
+    place.note_wal_end().await;
+    let mut process = place.program().arg("--drain").env("CDC_LANE_SESSIONS", "2").spawn().unwrap();
+    assert!(within(process.wait()).await.unwrap().success());
+    assert!(place.is_confirmed().await);
+    assert_eq!(place.woken().await.0, place.heads().await);
+}
+
+#[tokio::test]
 async fn a_process_that_cannot_go_on_says_why_and_what_helps() {
     let place = Place::create().await;
     let process = place.program().env("CDC_SLOT", "no_such_slot").spawn().unwrap();

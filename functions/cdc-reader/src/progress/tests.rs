@@ -183,8 +183,8 @@ impl World {
                 if let Some(wakes) = self.reader.start_flush() {
                     assert!(self.flush.is_empty(), "one flush at a time");
                     let session = |id: Uuid| u8::try_from(id.as_u128()).unwrap();
-                    self.flush =
-                        wakes.sessions.iter().map(|(_, id, version)| (session(id.0), *version)).collect();
+                    let all = wakes.sessions.iter().chain(&wakes.bulk);
+                    self.flush = all.map(|(_, id, version)| (session(id.0), *version)).collect();
                 }
             }
             Step::AcceptPart(count) => {

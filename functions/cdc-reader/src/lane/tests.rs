@@ -1,0 +1,485 @@
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRunner};
+use uuid::Uuid;
+
+use super::*;
+
+/// Places per agent.
+const PLACES: usize = 3;
+const INTERVAL: Duration = Duration::from_mins(1);
+const GRACE: Duration = Duration::from_mins(2);
+const RECENT: Duration = Duration::from_hours(1);
+/// Waits for no quiet; waits for 30 seconds of it and drops wake-ups that newer events have overtaken.
+const AGENTS: [&str; 2] = ["indexer", "summarizer"];
+/// The sessions of three tenants: 0 to 4, 5 and 6, 7.
+const SESSIONS: usize = 8;
+
+fn tenant_of(session: usize) -> TenantId {
+    let names = ["acme", "acme", "acme", "acme", "acme", "beta", "beta", "zeta"];
+    TenantId::new(names[session]).unwrap()
+}
+
+fn id(session: usize) -> SessionId {
+    SessionId(Uuid::from_u128(session as u128))
+}
+
+fn number(id: SessionId) -> usize {
+    usize::try_from(id.0.as_u128()).unwrap()
+}
+
+fn policy() -> LanePolicy {
+    let quiet = [("summarizer".to_owned(), Duration::from_secs(30))].into();
+    LanePolicy { sessions: PLACES, interval: INTERVAL, quiet }
+}
+
+fn lane() -> Lane {
+    Lane::new(AGENTS.into_iter(), &policy())
+}
+
+fn start() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// What may happen.
+#[derive(Debug, Clone)]
+enum Step {
+    /// An application commits events of a session, one or very many.
+    Insert {
+        session: usize,
+        bulk: bool,
+    },
+    /// The reader reads and publishes what was committed.
+    Flush,
+    /// The lane is looked after.
+    Look,
+    /// An agent gets one of its messages, and its window goes well, or nothing comes of it at all.
+    Deliver {
+        agent: usize,
+        pick: usize,
+        goes_well: bool,
+    },
+    /// A message is gone.
+    Lose {
+        agent: usize,
+        pick: usize,
+    },
+    /// SQS does not accept the next wake-ups of the lane.
+    Refuse,
+    /// An agent can do nothing with a session until further notice.
+    Poison {
+        agent: usize,
+        session: usize,
+        on: bool,
+    },
+    /// A session is held, or no longer; whoever ends the hold wakes what is behind.
+    Hold {
+        agent: usize,
+        session: usize,
+        on: bool,
+    },
+    Pass {
+        seconds: u32,
+    },
+    /// The reader dies, and the next one starts with a sweep of everything.
+    Die,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (agent, session) = (0..AGENTS.len(), 0..SESSIONS);
+    prop_oneof![
+        5 => (session.clone(), prop::bool::weighted(0.8)).prop_map(|(session, bulk)| Step::Insert { session, bulk }),
+        4 => Just(Step::Flush),
+        6 => Just(Step::Look),
+        6 => (agent.clone(), any::<usize>(), prop::bool::weighted(0.9))
+            .prop_map(|(agent, pick, goes_well)| Step::Deliver { agent, pick, goes_well }),
+        1 => (agent.clone(), any::<usize>()).prop_map(|(agent, pick)| Step::Lose { agent, pick }),
+        1 => Just(Step::Refuse),
+        1 => (agent.clone(), session.clone(), any::<bool>())
+            .prop_map(|(agent, session, on)| Step::Poison { agent, session, on }),
+        1 => (agent, session, any::<bool>()).prop_map(|(agent, session, on)| Step::Hold { agent, session, on }),
+        4 => prop::sample::select(&[1_u32, 1, 10, 31, 61, 150, 1000]).prop_map(|seconds| Step::Pass { seconds }),
+        1 => Just(Step::Die),
+    ]
+}
+
+/// Postgres, the queues, two agents and a reader.
+struct World {
+    now: Timestamp,
+    lane: Lane,
+    /// Per session: its head, and when that was accepted.
+    heads: [(i64, Timestamp); SESSIONS],
+    /// Every event, for the sweep of the recent ones: session, version, when it was accepted.
+    log: Vec<(usize, i64, Timestamp)>,
+    /// Read by no reader yet: session, version, whether it is bulk.
+    unread: Vec<(usize, i64, bool)>,
+    cursors: [[i64; SESSIONS]; AGENTS.len()],
+    held: [[bool; SESSIONS]; AGENTS.len()],
+    poisoned: [[bool; SESSIONS]; AGENTS.len()],
+    queues: [Vec<(usize, i64)>; AGENTS.len()],
+    refuses: bool,
+    /// The last wake-up of this reader's lane: version and time.
+    last: [[Option<(i64, Timestamp)>; SESSIONS]; AGENTS.len()],
+    sweep_at: Timestamp,
+    /// When the next sweep looks at all sessions; the others look back for an hour.
+    all_at: Timestamp,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            now: start(),
+            lane: lane(),
+            heads: [(0, start()); SESSIONS],
+            log: Vec::new(),
+            unread: Vec::new(),
+            cursors: Default::default(),
+            held: Default::default(),
+            poisoned: Default::default(),
+            queues: Default::default(),
+            refuses: false,
+            last: Default::default(),
+            sweep_at: start(),
+            all_at: start(),
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Insert { session, bulk } => {
+                let version = self.heads[session].0 + if bulk { 30 } else { 1 };
+                self.heads[session] = (version, self.now);
+                self.log.push((session, version, self.now));
+                self.unread.push((session, version, bulk));
+            }
+            Step::Flush => self.flush(),
+            Step::Look => self.look(),
+            Step::Deliver { agent, pick, goes_well } => self.deliver(agent, pick, goes_well),
+            Step::Lose { agent, pick } => {
+                self.take_message(agent, pick);
+            }
+            Step::Refuse => self.refuses = true,
+            Step::Poison { agent, session, on } => self.poisoned[agent][session] = on,
+            Step::Hold { agent, session, on } => {
+                let was = std::mem::replace(&mut self.held[agent][session], on);
+                if was && !on && self.cursors[agent][session] < self.heads[session].0 {
+                    self.queues[agent].push((session, self.heads[session].0));
+                }
+            }
+            Step::Pass { seconds } => self.pass(Duration::from_secs(seconds.into())),
+            Step::Die => {
+                self.lane = lane();
+                self.last = Default::default();
+                (self.sweep_at, self.all_at) = (self.now, self.now);
+                self.pass(Duration::ZERO);
+            }
+        }
+        for (agent, waiting, outstanding) in self.lane.sizes() {
+            assert!(outstanding <= PLACES, "{agent} has {outstanding} outstanding");
+            assert!(waiting + outstanding <= SESSIONS, "an entry per session and no more");
+        }
+    }
+
+    /// Everything that was committed is read, accepted and confirmed: live ones are in the queues, bulk is in the lane.
+    fn flush(&mut self) {
+        for (session, version, bulk) in std::mem::take(&mut self.unread) {
+            if bulk {
+                self.lane.arrived(&tenant_of(session), id(session), version, self.now);
+            } else {
+                self.queues.iter_mut().for_each(|queue| queue.push((session, version)));
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        let (since, until) = (self.now - RECENT, self.now - GRACE);
+        let mut found = [0; SESSIONS];
+        if self.all_at <= self.now {
+            self.all_at = self.now + RECENT;
+            found = self.heads.map(|(head, changed_at)| if changed_at <= until { head } else { 0 });
+        } else {
+            for (session, version, at) in &self.log {
+                if *at > since && *at <= until {
+                    found[*session] = *version;
+                }
+            }
+        }
+        for (agent, name) in AGENTS.iter().enumerate() {
+            for (session, version) in found.into_iter().enumerate() {
+                if version > self.cursors[agent][session] && !self.held[agent][session] {
+                    let (tenant, session) = (tenant_of(session), id(session));
+                    let behind = Behind { agent: (*name).to_owned(), tenant, session, version };
+                    self.lane.found(&behind, self.now);
+                }
+            }
+        }
+    }
+
+    /// Time goes on, with the sweeps that fall into it. They are only as many as can make a difference.
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        if self.sweep_at <= self.now {
+            self.sweep();
+            self.sweep_at = self.now + INTERVAL;
+        }
+    }
+
+    /// What the keeper does.
+    fn look(&mut self) {
+        let mut released = self.lane.release(self.now);
+        for (agent, session, version) in self.lane.outstanding() {
+            let (place, of) = (AGENTS.iter().position(|name| **name == *agent).unwrap(), number(session));
+            if self.cursors[place][of] >= version || self.held[place][of] {
+                self.lane.came_through(&agent, session, version, self.now);
+                released.retain(|wake| (&wake.agent, wake.session) != (&agent, session));
+                self.last[place][of] = None;
+            }
+        }
+        for wake in released {
+            let (agent, session) =
+                (AGENTS.iter().position(|name| **name == *wake.agent).unwrap(), number(wake.session));
+            assert_eq!(*wake.tenant, tenant_of(session));
+            assert!(wake.version <= self.heads[session].0, "{wake:?} is about events that do not exist");
+            if self.refuses {
+                self.lane.refused(&wake.agent, wake.session, self.now);
+                continue;
+            }
+            if let Some((version, at)) = self.last[agent][session] {
+                let patient = self.now.duration_since(at).unsigned_abs() >= INTERVAL;
+                assert!(wake.version >= version, "{wake:?} after version {version}");
+                assert!(wake.version > version || patient, "{wake:?} again, last woken at {at}");
+            }
+            self.last[agent][session] = Some((wake.version, self.now));
+            self.queues[agent].push((session, wake.version));
+        }
+        self.refuses = false;
+    }
+
+    fn take_message(&mut self, agent: usize, pick: usize) -> Option<(usize, i64)> {
+        let queue = &mut self.queues[agent];
+        (!queue.is_empty()).then(|| queue.remove(pick % queue.len()))
+    }
+
+    fn deliver(&mut self, agent: usize, pick: usize, goes_well: bool) {
+        let Some((session, version)) = self.take_message(agent, pick) else { return };
+        let (head, _) = self.heads[session];
+        let still_busy = AGENTS[agent] == "summarizer" && version < head;
+        if goes_well && !still_busy && !self.held[agent][session] && !self.poisoned[agent][session] {
+            self.cursors[agent][session] = head;
+        }
+    }
+
+    fn is_behind(&self, agent: usize, session: usize) -> bool {
+        self.cursors[agent][session] < self.heads[session].0 && !self.held[agent][session]
+    }
+
+    /// Everybody is well again and nothing new comes: who is behind catches up in time, and the lane empties.
+    fn settles(&mut self) {
+        self.poisoned = Default::default();
+        self.flush();
+        let begun = self.now;
+        loop {
+            self.look();
+            for agent in 0..AGENTS.len() {
+                while !self.queues[agent].is_empty() {
+                    self.deliver(agent, 0, true);
+                }
+            }
+            let behind =
+                (0..AGENTS.len()).any(|agent| (0..SESSIONS).any(|session| self.is_behind(agent, session)));
+            let next = self.lane.next();
+            if !behind && next == Next::Never {
+                return;
+            }
+            let took = self.now.duration_since(begun).unsigned_abs();
+            // Found an hour later at the latest, and woken after the longest rest.
+            let limit = GRACE + RECENT + INTERVAL * (LONGEST_REST + 4);
+            assert!(took <= limit, "{:?} after {took:?}", self.lane);
+            // To the next moment at which anything can happen.
+            let to = match next {
+                Next::Now => continue,
+                Next::Progress => self.now + Duration::from_secs(5),
+                Next::At(moment) => moment.min(self.sweep_at.max(self.now + Duration::from_secs(1))),
+                Next::Never => self.sweep_at.max(self.now + Duration::from_secs(1)),
+            };
+            self.pass(to.duration_since(self.now).unsigned_abs());
+        }
+    }
+}
+
+/// 10,000 interleavings, or as many as `AFTERTHOUGHT_INTERLEAVINGS` says. One that fails is made small, printed, and kept
+/// with its seed in `proptest-regressions`.
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is not the program's configuration")]
+fn interleavings() -> TestRunner {
+    let given = std::env::var("AFTERTHOUGHT_INTERLEAVINGS").ok();
+    let cases =
+        given.map_or(10_000, |number| number.parse().expect("AFTERTHOUGHT_INTERLEAVINGS is a number"));
+    // The default generator takes more time than the test itself.
+    let rng_algorithm = RngAlgorithm::XorShift;
+    TestRunner::new(Config { cases, rng_algorithm, ..Config::with_source_file(file!()) })
+}
+
+#[test]
+fn whatever_happens_places_are_kept_versions_go_up_and_whoever_is_behind_is_woken_in_the_end() {
+    let run = interleavings().run(&prop::collection::vec(step(), 1..60), |steps| {
+        let mut world = World::new();
+        for step in &steps {
+            world.step(step);
+        }
+        world.settles();
+        Ok(())
+    });
+    if let Err(error) = run {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn a_tenant_waits_for_at_most_one_session_of_every_other() {
+    // A session of a tenant arrives, or so many come through.
+    let steps = prop::collection::vec((0..5_usize, 0..3_usize), 1..60);
+    let run = interleavings().run(&steps, |steps| {
+        let mut lane = Lane::new(["indexer"].into_iter(), &LanePolicy { sessions: PLACES, ..policy() });
+        let names = ["a", "b", "c", "d", "e"].map(|name| TenantId::new(name).unwrap());
+        let mut waiting = [0_usize; 5];
+        // How often each was served while another one waited, since that one was served itself.
+        let mut served_meanwhile = [[0_usize; 5]; 5];
+        for (session, (tenant, come_through)) in steps.into_iter().enumerate() {
+            lane.arrived(&names[tenant], id(session), 1, start());
+            waiting[tenant] += 1;
+            for (agent, session, version) in lane.outstanding().into_iter().take(come_through) {
+                lane.came_through(&agent, session, version, start());
+            }
+            for wake in lane.release(start()) {
+                let served = names.iter().position(|name| *name == *wake.tenant).unwrap();
+                waiting[served] -= 1;
+                served_meanwhile[served] = [0; 5];
+                for other in (0..5).filter(|other| *other != served && waiting[*other] > 0) {
+                    served_meanwhile[other][served] += 1;
+                    prop_assert!(served_meanwhile[other][served] <= 1, "{other} waits for {served} twice");
+                }
+            }
+            prop_assert!(lane.outstanding().len() == PLACES || waiting == [0; 5], "a place is left empty");
+        }
+        Ok(())
+    });
+    if let Err(error) = run {
+        panic!("{error}");
+    }
+}
+
+/// Sessions `from` to `through` of one tenant.
+fn arrive(lane: &mut Lane, sessions: std::ops::RangeInclusive<usize>, now: Timestamp) {
+    let tenant = TenantId::new("acme").unwrap();
+    sessions.for_each(|session| lane.arrived(&tenant, id(session), 1, now));
+}
+
+fn indexer() -> Lane {
+    Lane::new(["indexer"].into_iter(), &policy())
+}
+
+fn released(lane: &mut Lane, now: Timestamp) -> Vec<usize> {
+    lane.release(now).iter().map(|wake| number(wake.session)).collect()
+}
+
+fn minutes(minutes: u64) -> Timestamp {
+    start() + Duration::from_mins(minutes)
+}
+
+#[test]
+fn a_session_that_stays_behind_is_woken_after_growing_pauses() {
+    let mut lane = indexer();
+    arrive(&mut lane, 1..=1, start());
+    let woken: Vec<u64> =
+        (0..80).filter(|minute| !released(&mut lane, minutes(*minute)).is_empty()).collect();
+    // Two minutes of patience, then a rest of 1, 2, 4, 8, 16 and 16.
+    assert_eq!(woken, [0, 3, 7, 13, 23, 41, 59, 77]);
+}
+
+#[test]
+fn a_session_that_caught_up_and_fell_behind_again_is_woken_at_once() {
+    let mut lane = indexer();
+    arrive(&mut lane, 1..=1, start());
+    assert_eq!(released(&mut lane, start()), [1]);
+    lane.came_through("indexer", id(1), 1, start());
+    assert_eq!(lane.next(), Next::Never);
+    arrive(&mut lane, 1..=1, start());
+    assert_eq!(released(&mut lane, start()), [1]);
+}
+
+#[test]
+fn an_agent_that_is_slow_keeps_its_queue_short_and_one_that_is_overtaken_loses_its_place() {
+    let mut lane = indexer();
+    arrive(&mut lane, 1..=20, start());
+    assert_eq!(released(&mut lane, start()), [1, 2, 3]);
+    // One comes through every two minutes; the others of the first three are simply not yet at their turn.
+    lane.came_through("indexer", id(2), 1, minutes(2));
+    assert_eq!(released(&mut lane, minutes(2)), [4]);
+    lane.came_through("indexer", id(3), 1, minutes(4));
+    assert_eq!(released(&mut lane, minutes(4)), [5]);
+    // Three that were woken after it have come through: the first one is stuck, and its place goes to another.
+    lane.came_through("indexer", id(4), 1, minutes(5));
+    assert_eq!(released(&mut lane, minutes(5)), [6, 7]);
+    assert_eq!(released(&mut lane, minutes(6)), [0_usize; 0]);
+}
+
+#[test]
+fn sessions_that_all_stay_where_they_are_give_their_places_to_the_next() {
+    let mut lane = indexer();
+    arrive(&mut lane, 1..=9, start());
+    assert_eq!(released(&mut lane, start()), [1, 2, 3]);
+    assert_eq!(released(&mut lane, minutes(1)), [0_usize; 0]);
+    assert_eq!(released(&mut lane, minutes(2)), [4, 5, 6]);
+}
+
+#[test]
+fn an_agent_that_wants_quiet_is_woken_after_it_or_when_the_session_never_falls_quiet() {
+    let policy = policy();
+    let mut lane = Lane::new(["summarizer"].into_iter(), &policy);
+    let tenant = TenantId::new("acme").unwrap();
+    let at = |seconds: u64| start() + Duration::from_secs(seconds);
+    lane.arrived(&tenant, id(1), 30, at(0));
+    lane.arrived(&tenant, id(1), 60, at(20));
+    assert_eq!(lane.next(), Next::At(at(50)));
+    assert!(lane.release(at(49)).is_empty());
+    let wakes = lane.release(at(50));
+    assert_eq!((wakes[0].version, wakes[0].settled), (60, true));
+    // Newer events have the agent drop that wake-up, so it is woken in its place once they are quiet too.
+    lane.arrived(&tenant, id(1), 90, at(60));
+    assert!(lane.release(at(89)).is_empty());
+    assert_eq!(lane.release(at(90))[0].version, 90);
+    lane.came_through("summarizer", id(1), 90, at(91));
+    // Never quiet: ten periods are enough.
+    let busy = (100..500_u32).step_by(10);
+    let woken = busy.clone().find(|second| {
+        lane.arrived(&tenant, id(2), i64::from(*second), at(u64::from(*second)));
+        !lane.release(at(u64::from(*second))).is_empty()
+    });
+    assert_eq!(woken, Some(400));
+}
+
+#[test]
+fn what_was_found_behind_needs_no_quiet_and_a_version_is_never_taken_back() {
+    let mut lane = Lane::new(["summarizer"].into_iter(), &policy());
+    let behind = |version| Behind {
+        agent: "summarizer".to_owned(),
+        tenant: TenantId::new("acme").unwrap(),
+        session: id(1),
+        version,
+    };
+    assert!(lane.found(&behind(7), start()));
+    assert!(!lane.found(&behind(3), start()));
+    assert!(!lane.found(&Behind { agent: "nobody".to_owned(), ..behind(3) }, start()));
+    assert_eq!(lane.release(start())[0].version, 7);
+    // An answer about what was asked before it was woken anew says nothing.
+    lane.came_through("summarizer", id(1), 3, start());
+    assert_eq!(lane.outstanding().len(), 1);
+}
+
+#[test]
+fn everything_can_be_taken_out_at_once() {
+    let mut lane = lane();
+    (0..SESSIONS).for_each(|session| lane.arrived(&tenant_of(session), id(session), 1, start()));
+    lane.release(start());
+    assert_eq!(lane.take().len(), SESSIONS * AGENTS.len());
+    assert_eq!((lane.next(), lane.take().len()), (Next::Never, 0));
+}
