@@ -50,11 +50,9 @@ impl Reserve {
             return Next::Done(Reserved::Exhausted);
         };
         self.meant = Reserved::Yes;
-        Next::Write(Write {
-            key: self.key.clone(),
-            condition: Condition::AtMost(attribute(SPENT), number(room)),
-            change: Change::Update(vec![Assignment::Add(attribute(SPENT), number(self.estimate))]),
-        })
+        // Twice, it leaves less to others than it could, never more.
+        let change = Change::Update(vec![Assignment::Add(attribute(SPENT), number(self.estimate))]);
+        Next::Write(Write::new(self.key.clone(), Condition::AtMost(attribute(SPENT), number(room)), change))
     }
 
     /// Begins with what Postgres knows, and this estimate if it fits.
@@ -63,14 +61,11 @@ impl Reserve {
         let fits = with_estimate <= self.limit;
         self.meant = if fits { Reserved::Yes } else { Reserved::Exhausted };
         let spent = if fits { with_estimate } else { seed };
-        Next::Write(Write {
-            key: self.key.clone(),
-            condition,
-            change: Change::Update(vec![
-                Assignment::Set(attribute(SPENT), number(spent)),
-                Assignment::Set(attribute("expires_at"), number(two_days_after(self.day))),
-            ]),
-        })
+        let change = Change::Update(vec![
+            Assignment::Set(attribute(SPENT), number(spent)),
+            Assignment::Set(attribute("expires_at"), number(two_days_after(self.day))),
+        ]);
+        Next::Write(Write::new(self.key.clone(), condition, change))
     }
 }
 
@@ -119,14 +114,11 @@ fn two_days_after(day: Date) -> i64 {
 
 /// Replaces an estimate by what was spent. `None` when it was right.
 fn settle(key: Key, estimate: u64, actual: u64) -> Option<Write> {
-    (estimate != actual).then(|| Write {
-        key,
-        condition: Condition::Exists(attribute(SPENT)),
-        change: Change::Update(vec![Assignment::Add(
-            attribute(SPENT),
-            number(i128::from(actual) - i128::from(estimate)),
-        )]),
-    })
+    let difference = i128::from(actual) - i128::from(estimate);
+    let change = Change::Update(vec![Assignment::Add(attribute(SPENT), number(difference))]);
+    let write = Write::new(key, Condition::Exists(attribute(SPENT)), change);
+    // Given back twice, others could spend it twice.
+    (difference != 0).then_some(Write { repeatable: difference > 0, ..write })
 }
 
 impl Hot {
@@ -152,7 +144,8 @@ impl Hot {
     /// Replaces an estimate that was set aside by the tokens that were spent; with 0, gives it back. One request, or
     /// none when the estimate was right. Nothing happens when the day's number was lost: the seed will know.
     ///
-    /// What was spent counts in full, beyond the limit too. To be called once: it adds the difference each time.
+    /// What was spent counts in full, beyond the limit too. To be called once, whatever comes of it: it adds the
+    /// difference each time. What is given back is sent once; when that fails, it stays spent for that day.
     pub async fn settle_tokens(
         &self,
         tenant: &TenantId,
@@ -166,3 +159,6 @@ impl Hot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,16 @@ pub(crate) struct Write {
     pub(crate) key: Key,
     pub(crate) condition: Condition,
     pub(crate) change: Change,
+    /// Whether it comes to the same when it is carried out twice. What does not is sent once: when the answer is lost,
+    /// that is an error.
+    pub(crate) repeatable: bool,
+}
+
+impl Write {
+    /// A write that may be sent again when its answer is lost.
+    pub(crate) const fn new(key: Key, condition: Condition, change: Change) -> Self {
+        Self { key, condition, change, repeatable: true }
+    }
 }
 
 /// The answer to a [`Write`].

@@ -144,7 +144,7 @@ impl Wanted {
             Assignment::Set(attribute("expires_at"), number(expires_at)),
         ];
         assignments.extend(counting);
-        Write { key: Key::lease(&self.agent, self.session), condition, change: Change::Update(assignments) }
+        Write::new(Key::lease(&self.agent, self.session), condition, Change::Update(assignments))
     }
 
     fn taken(&self, item: &Item) -> Leased {
@@ -195,22 +195,17 @@ impl Lease {
     }
 
     fn release(&self) -> Write {
-        Write {
-            key: Key::lease(&self.agent, self.session),
-            condition: self.is_still_mine(),
-            change: Change::Delete,
-        }
+        Write::new(Key::lease(&self.agent, self.session), self.is_still_mine(), Change::Delete)
     }
 
     fn yield_up(&self) -> Write {
-        Write {
-            key: Key::lease(&self.agent, self.session),
-            condition: self.is_still_mine(),
-            change: Change::Update(vec![
-                Assignment::Set(attribute("ends_at"), number(0)),
-                Assignment::Remove(attribute("holder")),
-            ]),
-        }
+        let change = Change::Update(vec![
+            Assignment::Set(attribute("ends_at"), number(0)),
+            Assignment::Set(attribute("tries"), number(self.tries)),
+            Assignment::Set(attribute("through"), number(self.through)),
+            Assignment::Remove(attribute("holder")),
+        ]);
+        Write::new(Key::lease(&self.agent, self.session), self.is_still_mine(), change)
     }
 }
 
@@ -278,7 +273,9 @@ impl Hot {
     }
 
     /// Gives a lease back although its window is not finished: it is free at once, and whoever takes it next for the
-    /// same window is the next try. Nothing happens when another holder has taken it. One request.
+    /// same window is the next try. What stays on record for that one is `tries` and `through` as `lease` says them, so
+    /// a run that wants a shorter window tried next, or a failure not counted, changes them before. Nothing happens when
+    /// another holder has taken it. One request.
     pub async fn yield_lease(&self, lease: &Lease) -> Result<(), Error> {
         self.write(lease.yield_up()).await.map(|_| ())
     }
@@ -301,3 +298,6 @@ impl Hot {
         Ok(keys.iter().map(|key| items.get(key).is_some_and(runs)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

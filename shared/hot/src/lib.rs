@@ -10,6 +10,8 @@ mod item;
 mod key;
 mod lease;
 mod lifetime;
+#[cfg(test)]
+mod model;
 mod rate;
 mod slot;
 mod step;

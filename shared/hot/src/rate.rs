@@ -11,7 +11,7 @@ use governor::state::{NotKeyed, RateLimiter, StateStore};
 /// The longest time that a burst can be worth, in nanoseconds: a day.
 const MOST_TOLERANCE: u64 = 24 * 60 * 60 * 1_000_000_000;
 /// How far two clocks may be apart before one of them is wrong, in nanoseconds: a minute.
-const CLOCK_WINDOW: u64 = 60 * 1_000_000_000;
+pub(crate) const CLOCK_WINDOW: u64 = 60 * 1_000_000_000;
 
 /// How many requests are admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,14 +32,14 @@ impl Rate {
         Some(Self { per_minute, burst })
     }
 
-    /// The time that one request is worth.
-    fn interval(self) -> u64 {
-        60_000_000_000 / u64::from(self.per_minute.get())
+    /// The time that one request is worth, in nanoseconds.
+    pub(crate) fn interval(self) -> u64 {
+        60_000_000_000_u64.div_ceil(u64::from(self.per_minute.get()))
     }
 
-    /// The time that all requests of a burst but the first are worth.
+    /// The time that all requests of a burst but the first are worth, in nanoseconds.
     fn tolerance(self) -> u64 {
-        (self.interval() * u64::from(self.burst.get() - 1)).min(MOST_TOLERANCE)
+        self.interval().saturating_mul(u64::from(self.burst.get() - 1)).min(MOST_TOLERANCE)
     }
 
     fn quota(self) -> Quota {
@@ -66,10 +66,11 @@ pub(crate) enum Verdict {
 ///
 /// The arithmetic is governor's. What it does not know of are several clocks. A stored time further ahead than the rate
 /// itself can bring about is due to a clock that was wrong, the writer's or this one. Up to a minute of that counts as
-/// it stands, which can only refuse more. Beyond it the request is refused and the time moved back to a minute ahead: no
-/// wrong clock blocks for longer, and none admits more than one burst.
+/// it stands, which can only refuse more. Beyond it the request is refused and the time moved back to where it can be: no
+/// wrong clock blocks for more than a minute and a request's time, and each time it is found out costs at most one burst.
 pub(crate) fn decide(rate: Rate, stored: Option<u64>, now: u64) -> Verdict {
-    let furthest = now.saturating_add(CLOCK_WINDOW).saturating_add(rate.tolerance());
+    let reach = rate.tolerance() + rate.interval() + CLOCK_WINDOW;
+    let furthest = now.saturating_add(reach);
     let believed = stored.map(|stored| stored.min(furthest));
     let limiter = RateLimiter::<_, _, _, NoOpMiddleware<Nanos>>::new(
         rate.quota(),
@@ -114,5 +115,86 @@ impl Clock for SinceEpoch {
 
     fn now(&self) -> Nanos {
         Nanos::from(self.0.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000_000_000;
+    const SECOND: u64 = 1_000_000_000;
+
+    impl Rate {
+        /// How many come at once at most.
+        pub(crate) fn burst(self) -> i64 {
+            i64::from(self.quota().burst_size().get())
+        }
+    }
+
+    fn admitted_at_once(rate: Rate, mut stored: Option<u64>, now: u64) -> u32 {
+        for count in 0.. {
+            match decide(rate, stored, now) {
+                Verdict::Admitted { stored: next } => stored = Some(next),
+                Verdict::Refused { .. } => return count,
+            }
+        }
+        unreachable!("every burst ends")
+    }
+
+    #[test]
+    fn a_burst_is_admitted_at_once_and_then_one_at_a_time() {
+        let rate = Rate::new(60, 3).unwrap();
+        assert_eq!(admitted_at_once(rate, None, NOW), 3);
+        let stored = Some(NOW + 3 * SECOND);
+        assert_eq!(decide(rate, stored, NOW), Verdict::Refused { at: NOW + SECOND, mended: None });
+        assert_eq!(decide(rate, stored, NOW + SECOND), Verdict::Admitted { stored: NOW + 4 * SECOND });
+        assert_eq!(
+            admitted_at_once(rate, stored, NOW + 100 * SECOND),
+            3,
+            "what was not used does not add up"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_admits_nothing_more() {
+        let rate = Rate::new(60, 3).unwrap();
+        let stored = Some(NOW + 3 * SECOND);
+        assert_eq!(
+            decide(rate, stored, NOW - 30 * SECOND),
+            Verdict::Refused { at: NOW + SECOND, mended: None },
+            "by less than a minute: what is stored stays"
+        );
+        let behind = NOW - 600 * SECOND;
+        let mended = behind + 63 * SECOND;
+        assert_eq!(
+            decide(rate, stored, behind),
+            Verdict::Refused { at: behind + 61 * SECOND, mended: Some(mended) }
+        );
+        assert_eq!(admitted_at_once(rate, Some(mended), NOW), 3, "a burst, and no more");
+    }
+
+    #[test]
+    fn a_clock_that_is_years_ahead_blocks_for_a_minute() {
+        let rate = Rate::new(60, 3).unwrap();
+        for ahead in [u64::MAX, NOW + 1_000_000_000 * SECOND] {
+            let Verdict::Refused { at, mended } = decide(rate, Some(ahead), NOW) else { panic!("refused") };
+            assert_eq!(at, NOW + 61 * SECOND);
+            assert!(matches!(decide(rate, mended, at), Verdict::Admitted { .. }));
+        }
+    }
+
+    #[test]
+    fn no_rate_and_no_time_is_too_much() {
+        for (per_minute, burst) in [(1, 0), (1, u32::MAX), (u32::MAX, u32::MAX), (7, 1)] {
+            let rate = Rate::new(per_minute, burst).unwrap();
+            for stored in [None, Some(0), Some(NOW), Some(u64::MAX)] {
+                for now in [0, NOW, u64::MAX / 2] {
+                    decide(rate, stored, now);
+                }
+            }
+        }
+        assert_eq!(Rate::new(0, 5), None);
+        assert_eq!(admitted_at_once(Rate::new(1, u32::MAX).unwrap(), None, NOW), 24 * 60 + 1);
     }
 }

@@ -55,7 +55,10 @@ impl Occupy {
             Condition::Exists(attribute(HOLDERS)),
             Condition::Any(vec![
                 fewer(self.limit),
-                Condition::Above(self.member(), number(self.now)),
+                Condition::All(vec![
+                    Condition::Above(self.member(), number(self.now)),
+                    Condition::AtMost(self.member(), number(self.longest())),
+                ]),
                 Condition::All(vec![Condition::Exists(self.member()), fewer(self.limit.saturating_add(1))]),
             ]),
         ]);
@@ -65,7 +68,7 @@ impl Occupy {
     fn write(&self, condition: Condition, mut assignments: Vec<Assignment>) -> Write {
         let expires_at = second_after(self.ends_at).saturating_add(KEPT_SECONDS);
         assignments.push(Assignment::Set(attribute("expires_at"), number(expires_at)));
-        Write { key: self.key.clone(), condition, change: Change::Update(assignments) }
+        Write::new(self.key.clone(), condition, Change::Update(assignments))
     }
 
     /// The first holder, where there is no list of holders or an unreadable one.
@@ -74,8 +77,13 @@ impl Occupy {
         self.write(condition, vec![Assignment::Set(attribute(HOLDERS), holders)])
     }
 
+    /// The latest that a term can end which a right clock has written.
+    const fn longest(&self) -> i64 {
+        self.now.saturating_add(LONGEST_TERM_MILLISECONDS)
+    }
+
     fn runs(&self, ends_at: Option<i64>) -> bool {
-        ends_at.is_some_and(|end| self.now < end && end <= self.now.saturating_add(LONGEST_TERM_MILLISECONDS))
+        ends_at.is_some_and(|end| self.now < end && end <= self.longest())
     }
 
     /// What to do about the holders that are there.
@@ -106,7 +114,10 @@ impl Occupy {
         if !self.clears {
             let presence = if present { Condition::Exists } else { Condition::Missing };
             condition.push(presence(self.member()));
-            condition.push(Condition::Fewer(attribute(HOLDERS), number(holders.len() as u64 + 1)));
+            // What is cleared and what is this holder's already leave room for as many more.
+            let fewer = limit + ended.len() + usize::from(present);
+            let fewer = u64::try_from(fewer).unwrap_or(u64::MAX);
+            condition.push(Condition::Fewer(attribute(HOLDERS), number(fewer)));
             assignments.push(Assignment::Set(self.member(), number(self.ends_at)));
         }
         Next::Write(self.write(Condition::All(condition), assignments))
@@ -138,11 +149,8 @@ impl Exchange for Occupy {
 impl Slot {
     fn leave(&self) -> Write {
         let mine = member(&self.holder.to_string());
-        Write {
-            key: Key::slots(&self.agent, &self.tenant),
-            condition: Condition::Exists(mine.clone()),
-            change: Change::Update(vec![Assignment::Remove(mine)]),
-        }
+        let change = Change::Update(vec![Assignment::Remove(mine.clone())]);
+        Write::new(Key::slots(&self.agent, &self.tenant), Condition::Exists(mine), change)
     }
 }
 
@@ -183,3 +191,6 @@ impl Hot {
         self.write(slot.leave()).await.map(|_| ())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ impl<'a> Keep<'a> {
             Assignment::Set(attribute("digest"), blob(&digest(&self.question, self.result))),
             Assignment::Set(attribute("expires_at"), number(self.expires_at)),
         ]);
-        Write { key: self.key.clone(), condition, change }
+        Write::new(self.key.clone(), condition, change)
     }
 }
 
@@ -122,3 +122,6 @@ impl Hot {
         self.carry_out(Keep::new(step, result, now, expiry(now, self.lifetimes.step))).await
     }
 }
+
+#[cfg(test)]
+mod tests;

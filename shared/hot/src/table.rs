@@ -1,5 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
+use aws_sdk_dynamodb::config::Config;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -84,7 +86,7 @@ impl Hot {
         let condition = words.condition(&write.condition);
         match write.change {
             Change::Update(assignments) => {
-                let answer = self
+                let request = self
                     .client
                     .update_item()
                     .table_name(&self.table)
@@ -94,9 +96,13 @@ impl Hot {
                     .set_expression_attribute_names(Some(words.names()))
                     .set_expression_attribute_values(words.values())
                     .return_values(ReturnValue::AllNew)
-                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                    .send()
-                    .await;
+                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+                let answer = if write.repeatable {
+                    request.send().await
+                } else {
+                    let once = Config::builder().retry_config(RetryConfig::disabled());
+                    request.customize().config_override(once).send().await
+                };
                 applied_or_refused(answer, |error| match error {
                     UpdateItemError::ConditionalCheckFailedException(refused) => Some(refused.item.clone()),
                     _ => None,

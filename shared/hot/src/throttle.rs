@@ -76,18 +76,17 @@ impl Admit {
     }
 
     fn write(&self, stored: u64) -> Write {
+        let missing = Condition::Missing(attribute(TIME));
         let condition = match &self.seen {
-            None => Condition::NoItem,
-            // An item that expired or was lost says that all is admitted: what was seen says no more than that.
-            Some(seen) => {
-                Condition::Any(vec![Condition::NoItem, Condition::Equal(attribute(TIME), seen.clone())])
-            }
+            None => missing,
+            // No item says that a whole burst is admitted; what was seen says that or less.
+            Some(seen) => Condition::Any(vec![missing, Condition::Equal(attribute(TIME), seen.clone())]),
         };
         let change = Change::Update(vec![
             Assignment::Set(attribute(TIME), number(stored)),
             Assignment::Set(attribute("expires_at"), number(stored / 1_000_000_000 + KEPT_SECONDS)),
         ]);
-        Write { key: self.key.clone(), condition, change }
+        Write::new(self.key.clone(), condition, change)
     }
 
     fn done(&self, item: &Item) -> Next<(Admitted, Option<AttributeValue>)> {
@@ -164,3 +163,6 @@ impl Hot {
         Ok(admitted)
     }
 }
+
+#[cfg(test)]
+mod tests;
