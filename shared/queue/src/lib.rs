@@ -3,12 +3,14 @@
 //! Delivery contract: [`Publisher::publish`] answers `Ok` only when SQS has accepted every wake-up; otherwise the
 //! error holds exactly those it has not. SQS delivers at least once and in any order, and so does this crate.
 
+mod dead_letters;
 mod delivery;
 mod publisher;
 mod routes;
 
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
+pub use dead_letters::NotLookedThrough;
 pub use delivery::{Delivery, batch_response, deliveries};
 pub use publisher::{LONGEST_DELAY, NotAccepted, Publisher};
 pub use routes::{InvalidRoutes, Routes};

@@ -55,6 +55,10 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// A publisher with at most 16 calls in flight that tries each batch up to 5 times within about two seconds.
     pub fn new(client: Client) -> Self {
         let retries = ExponentialBuilder::default()
@@ -135,6 +139,9 @@ impl Publisher {
     ///
     /// Best effort, one call per ten messages: a message that could not be put off comes back when its visibility
     /// timeout ends. Answers how many were put off.
+    ///
+    /// # Panics
+    /// Never: every entry has an id and a receipt handle.
     pub async fn retry_later(&self, queue_url: &str, messages: &[(String, Duration)]) -> usize {
         let mut put_off = 0;
         for batch in messages.chunks(BATCH) {
