@@ -46,6 +46,18 @@ create table afterthought.reviews (
 comment on column afterthought.reviews.wording is 'SHA-256 of the content, blanks folded and in lower case.';
 create index reviews_refusing on afterthought.reviews (tenant, scope, scope_id, type, key) where refuses is not null;
 
+-- Fails a commit whose thoughts were refused after it had looked, so that it starts over: between its look and its
+-- insert a proposal of the same may have been made by another session and rejected.
+create function afterthought.expect_refusals(expected bigint, found bigint) returns void
+language plpgsql immutable parallel safe
+as $$
+begin
+    if found <> expected then
+        raise exception '% refusals where % were seen', found, expected using errcode = 'serialization_failure';
+    end if;
+end
+$$;
+
 alter table afterthought.reviews enable row level security, force row level security;
 create policy owner_all on afterthought.reviews to current_user using (true) with check (true);
 create policy agent_own on afterthought.reviews to afterthought_agent

@@ -1,16 +1,13 @@
-use domain::{
-    Change, Known, OnConflict, Reconciled, ReviewPolicy, ReviewReason, Scope, Thought, Window, reconcile,
-    wording_digest,
-};
+use domain::{Change, Known, OnConflict, Reconciled, ReviewPolicy, ReviewReason, Thought, Window, reconcile};
 use futures::try_join;
 use jiff::Timestamp;
 use pgvector::HalfVector;
 use tokio_postgres::Statement;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::connect::Transaction;
-use crate::{Error, IndexedEvent, Store, claim, row};
+use crate::known::{Reads, Subjects};
+use crate::{Error, IndexedEvent, Store};
 
 /// How often a commit starts over when another session's commit touched the same memories first.
 pub(crate) const MOST_CONFLICTS: u32 = 8;
@@ -101,12 +98,19 @@ impl Store {
     async fn commit_once(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {
         let transaction = self.transaction(&window.tenant).await?;
         let writes = Writes::prepare(&transaction).await?;
-        let Some((known, policy)) = begin_and_lock(&transaction, window, effects, run).await? else {
+        let subjects = Subjects::of(window, &effects.thoughts);
+        let Some((known, policy)) = begin_and_lock(&transaction, window, &subjects, run).await? else {
             return Ok(Committed::LostRace);
         };
         let reconciled = reconcile(run.agent, window, &known, &policy, effects.thoughts.clone());
         try_join!(
             write_memories(&transaction, &writes, window, run, &reconciled.changes),
+            async {
+                if reconciled.changes.iter().all(|change| change.updates) {
+                    return Ok(());
+                }
+                subjects.check_refusals(&transaction, &writes.check, known.refusals.len()).await
+            },
             write_index(&transaction, &writes, window, &effects.indexed),
             write_run(&transaction, &writes, window, run, &reconciled),
             transaction.commit(),
@@ -116,49 +120,22 @@ impl Store {
     }
 }
 
-/// Opens the transaction, moves the cursor or closes the quarantined run, and locks the memories the thoughts are about. `None` when another run
-/// was first.
+/// Opens the transaction, moves the cursor or closes the quarantined run, and locks the memories the thoughts are
+/// about. `None` when another run was first.
 async fn begin_and_lock(
     transaction: &Transaction,
     window: &Window,
-    effects: &Effects,
+    subjects: &Subjects<'_>,
     run: &Run,
 ) -> Result<Option<(Known, ReviewPolicy)>, Error> {
-    let (advance, lock_pending, lock_current, read_refusals, read_settings) = try_join!(
+    let (advance, reads) = try_join!(
         transaction.prepare(match run.redrives {
             None => include_str!("../queries/advance_cursor.sql"),
             Some(_) => include_str!("../queries/close_quarantined.sql"),
         }),
-        transaction.prepare(include_str!("../queries/lock_pending_memories.sql")),
-        transaction.prepare(include_str!("../queries/lock_current_memories.sql")),
-        transaction.prepare(include_str!("../queries/read_refusals.sql")),
-        transaction.prepare("select settings from afterthought.tenants where tenant = $1"),
+        Reads::prepare(transaction),
     )?;
-    let thoughts = &effects.thoughts;
-    let scopes: Vec<&str> = thoughts.iter().map(|thought| thought.scope.as_str()).collect();
-    let session = window.session.to_string();
-    let scope_ids: Vec<&str> = thoughts
-        .iter()
-        .map(|thought| match thought.scope {
-            Scope::Session => session.as_str(),
-            Scope::User => window.user.as_str(),
-            Scope::Global => "",
-        })
-        .collect();
-    let kinds: Vec<&str> = thoughts.iter().map(|thought| thought.kind.as_str()).collect();
-    let keys: Vec<&str> = thoughts.iter().map(|thought| thought.key.as_str()).collect();
-    let wordings: Vec<[u8; 32]> = thoughts.iter().map(|thought| wording_digest(&thought.content)).collect();
-    let wordings: Vec<&[u8]> = wordings.iter().map(<[u8; 32]>::as_slice).collect();
-    let tenant = window.tenant.as_str();
-    let under_keys: [&(dyn ToSql + Sync); 6] = [&tenant, &scopes, &scope_ids, &kinds, &keys, &wordings];
-    // A window without a thought asks for nothing more.
-    let about_thoughts = async |statement: &Statement, values: usize| {
-        if thoughts.is_empty() {
-            return Ok(Vec::new());
-        }
-        transaction.query(statement, under_keys.get(..values).unwrap_or_default()).await
-    };
-    let ((), moved, pending, current, refusals, settings) = try_join!(
+    let ((), moved, known) = try_join!(
         transaction.begin(),
         async {
             let (session, tenant, through) = (window.session.0, window.tenant.as_str(), window.through());
@@ -182,24 +159,9 @@ async fn begin_and_lock(
                 }
             }
         },
-        about_thoughts(&lock_pending, 5),
-        about_thoughts(&lock_current, 5),
-        about_thoughts(&read_refusals, 6),
-        about_thoughts(&read_settings, 1),
+        subjects.read_known(transaction, &reads),
     )?;
-    if moved.is_empty() {
-        return Ok(None);
-    }
-    let known = Known {
-        pending: pending.iter().map(row::pending).collect::<Result<_, _>>()?,
-        current: current.iter().map(row::memory).collect::<Result<_, _>>()?,
-        refusals: refusals.iter().map(row::refusal).collect::<Result<_, _>>()?,
-    };
-    let policy = match settings.first() {
-        Some(row) => claim::settings(&window.tenant, row.try_get("settings")?).review,
-        None => ReviewPolicy::default(),
-    };
-    Ok(Some((known, policy)))
+    Ok((!moved.is_empty()).then_some(known))
 }
 
 /// What a commit writes with, prepared before the transaction begins. Nothing may wait between the writes: what is sent
@@ -213,11 +175,12 @@ struct Writes {
     index: Statement,
     run: Statement,
     ledger: Statement,
+    check: Statement,
 }
 
 impl Writes {
     async fn prepare(transaction: &Transaction) -> Result<Self, Error> {
-        let (close, insert, update, evidence, inherit, index, run, ledger) = try_join!(
+        let (close, insert, update, evidence, inherit, index, run, ledger, check) = try_join!(
             transaction.prepare(include_str!("../queries/close_memories.sql")),
             transaction.prepare(include_str!("../queries/insert_memories.sql")),
             transaction.prepare(include_str!("../queries/update_memories.sql")),
@@ -226,8 +189,9 @@ impl Writes {
             transaction.prepare(include_str!("../queries/insert_event_index.sql")),
             transaction.prepare(include_str!("../queries/insert_run.sql")),
             transaction.prepare(include_str!("../queries/insert_ledger.sql")),
+            transaction.prepare(include_str!("../queries/check_refusals.sql")),
         )?;
-        Ok(Self { close, insert, update, evidence, inherit, index, run, ledger })
+        Ok(Self { close, insert, update, evidence, inherit, index, run, ledger, check })
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod holds;
 mod hydration;
 mod index;
+mod known;
 pub mod migrate;
 mod outcomes;
 mod quarantine;
