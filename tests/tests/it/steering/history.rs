@@ -7,7 +7,7 @@ use super::*;
 
 impl Stage {
     /// `version state outcome…` at the agent `echo`.
-    async fn outcomes(&self, session: SessionId) -> Vec<String> {
+    pub(super) async fn outcomes(&self, session: SessionId) -> Vec<String> {
         let tenant = TenantId::new("acme").unwrap();
         let all = self.operator.event_outcomes(&tenant, session, 1, i64::MAX, &["echo"]).await.unwrap();
         let same = self.agent.event_outcomes(&tenant, session, 1, i64::MAX, &["echo"]).await.unwrap();

@@ -81,6 +81,10 @@ async fn a_pause_holds_exactly_its_target_until_it_is_resumed() {
         let progress = stage.reader.progress(&AGENTS).await.unwrap();
         assert_eq!(progress.iter().map(|agent| agent.held).sum::<i64>(), i64::try_from(expected).unwrap());
         assert!(progress.iter().all(|agent| agent.sessions_behind == 4));
+        assert!(
+            progress.iter().all(|agent| agent.lag_seconds.is_none() == (agent.held == 4)),
+            "{progress:?}"
+        );
 
         let woken = stage.operator.resume(&target, &AGENTS).await.unwrap();
         assert_eq!(woken.len(), expected, "{target:?}");
@@ -135,6 +139,13 @@ async fn holding_twice_or_from_many_at_once_is_one_hold_and_the_last_end_counts(
     assert_eq!((ended.len(), ended[0].reason, ended[0].session), (1, HoldReason::Sleep, Some(session)));
     assert!(!stage.is_held("acme", "echo", session).await, "it ended before it began");
 
+    let a_second_later = Timestamp::from_second(1).unwrap();
+    stage.agent.hold(&Hold { until: Some(a_second_later), ..hold.clone() }).await.unwrap();
+    assert_eq!(
+        stage.reader.delete_holds(&[ended[0].id]).await.unwrap(),
+        0,
+        "its successor is to be woken yet"
+    );
     let longer = Hold { until: Some(in_an_hour()), ..hold.clone() };
     stage.agent.hold(&longer).await.unwrap();
     assert!(stage.is_held("acme", "echo", session).await);

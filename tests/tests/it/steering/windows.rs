@@ -237,6 +237,7 @@ async fn thinking_again_leaves_every_memory_once_and_a_run_from_before_loses() {
         [("echo", session, 3)]
     );
     assert_eq!(stage.commit(&before).await, Committed::LostRace, "it claimed this very window, before");
+    assert!(!stage.agent.quarantine(&before.window, &run("echo"), "failed").await.unwrap());
     let again = stage.think("acme", session).await;
     assert_eq!((again.window.after, again.window.through(), again.window.generation), (0, 3, 1));
     assert_eq!(stage.memories().await, memories);
@@ -274,6 +275,27 @@ async fn a_replay_covers_the_quarantined_windows_ahead_of_it_and_no_others() {
 }
 
 #[tokio::test]
+async fn setting_aside_and_sending_back_at_once_leave_no_open_run_ahead_of_the_cursor() {
+    let stage = Stage::set().await;
+    for round in 0..12 {
+        let session = stage.insert("acme", &format!("s{round}"), &["a"]).await;
+        stage.think("acme", session).await;
+        stage.insert("acme", &format!("s{round}"), &["b"]).await;
+        let window = stage.claim("acme", session).await.window;
+        let (run, target) = (run("echo"), of_session("acme", session));
+        let (aside, sent) = tokio::join!(
+            stage.agent.quarantine(&window, &run, "bad"),
+            stage.operator.replay(&target, &["echo"], ReplayFrom::Version(1)),
+        );
+        assert_eq!(sent.unwrap().len(), 1);
+        let told = stage.outcomes(session).await;
+        assert_eq!(told, ["1 waiting", "2 waiting"], "set aside first: {}", aside.unwrap());
+    }
+    let open = stage.operator.quarantined(&store::RunFilter::default(), 10).await.unwrap();
+    assert_eq!(open, []);
+}
+
+#[tokio::test]
 async fn a_replay_never_goes_forward_and_takes_any_version() {
     let stage = Stage::set().await;
     let session = stage.insert("acme", "one", &["a", "b", "c"]).await;
@@ -298,4 +320,20 @@ async fn a_replay_never_goes_forward_and_takes_any_version() {
     let since = ReplayFrom::Since("2026-01-10T00:00:00Z".parse().unwrap());
     assert_eq!(replay(since).await, 1);
     assert_eq!(stage.claim("acme", session).await.window.after, 1);
+}
+
+#[tokio::test]
+async fn a_window_that_begins_where_no_cursor_can_have_been_is_not_kept() {
+    let stage = Stage::set().await;
+    let session = stage.insert("acme", "one", &["a", "b", "c"]).await;
+    let claimed = stage.claim("acme", session).await;
+    let (mut later, mut again) = (claimed.clone(), claimed);
+    later.window.after = 1;
+    later.window.events.remove(0);
+    again.window.generation = 1;
+    for odd in [later, again] {
+        assert_eq!(stage.commit(&odd).await, Committed::LostRace);
+        assert!(!stage.agent.quarantine(&odd.window, &run("echo"), "odd").await.unwrap());
+    }
+    assert_eq!(stage.number("select count(*) from afterthought.agent_cursors").await, 0);
 }
