@@ -78,6 +78,11 @@ fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 impl Error {
+    /// Whether what was to be stored names a tenant or a session that does not exist.
+    pub fn names_unknown(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION))
+    }
+
     /// Whether two transactions met and this one should be run again from its start. Statements share round trips, so
     /// what is seen of a conflict may be a later statement that found the transaction already failed.
     pub(crate) fn is_conflict(&self) -> bool {

@@ -13,6 +13,7 @@ mod hydration;
 mod index;
 mod known;
 pub mod migrate;
+mod names;
 mod outcomes;
 mod quarantine;
 mod reader;
