@@ -315,6 +315,10 @@ enum Last {
 
 /// One wake-up on its way.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is held and what is known are independent of each other"
+)]
 pub(crate) struct Flow {
     terms: Terms,
     step: Step,
@@ -324,9 +328,13 @@ pub(crate) struct Flow {
     tries: u32,
     degraded: Option<Degraded>,
     leased: bool,
+    /// The lease is about a window that is not done with.
+    unfinished: bool,
     has_slot: bool,
     /// The process died here before: one event at a time.
     narrow: bool,
+    /// The window was claimed once more because an earlier try's was longer.
+    looked_again: bool,
     /// What to say when nothing is left.
     so_far: Ended,
 }
@@ -345,8 +353,10 @@ impl Flow {
             tries: 0,
             degraded: None,
             leased: false,
+            unfinished: false,
             has_slot: false,
             narrow: false,
+            looked_again: false,
             so_far: Ended::NothingNew,
         };
         if terms.receives.saturating_add(1) >= MOST_RECEIVES {
@@ -441,7 +451,20 @@ impl Flow {
     fn leased(&mut self, tries: u32, through: i64) -> Do {
         let Some(seen) = self.seen else { return self.put_off(0) };
         self.leased = true;
+        self.unfinished = true;
         self.tries = tries;
+        self.through = through;
+        // What an earlier try thought about reaches further than the log did when this one claimed: read that too, so
+        // that it is the same window. Once, as nothing promises that it is still there.
+        if self.terms.version.is_some()
+            && through > seen.through
+            && seen.through == seen.head
+            && !self.looked_again
+        {
+            self.looked_again = true;
+            self.step = Step::Claiming;
+            return Do::Claim;
+        }
         if self.terms.version.is_some() {
             self.narrow |= tries > MOST_TRIES;
             let through = if self.narrow { seen.after + 1 } else { through };
@@ -514,6 +537,7 @@ impl Flow {
     /// The cursor has moved: on to what is left.
     fn moved(&mut self, ended: Ended, now: Timestamp) -> Do {
         self.so_far = ended;
+        self.unfinished = false;
         let head = self.seen.map_or(self.through, |seen| seen.head);
         if self.terms.version.is_none() || self.through >= head {
             return self.leave(0, Last::End(ended));
@@ -527,6 +551,7 @@ impl Flow {
 
     /// Another run moved the cursor, perhaps not as far as this wake-up asks for: look again.
     fn lost_race(&mut self) -> Do {
+        self.unfinished = false;
         if self.terms.version.is_none() {
             return self.leave(0, Last::End(Ended::LostRace));
         }
@@ -566,16 +591,10 @@ impl Flow {
         if !self.leased {
             return self.last(last);
         }
-        let between_windows = matches!(self.step, Step::Claiming | Step::Leasing);
         self.step = Step::Leaving(last);
         self.leased = false;
-        match last {
-            // What is on record is about a window that is done with.
-            _ if between_windows => Do::Release,
-            Last::Rest(..) => Do::Release,
-            Last::End(ended) if ended.is_acknowledged() => Do::Release,
-            _ => Do::Yield { tries, through: self.through },
-        }
+        // What is on record about a window that is done with is of no use; about any other it is what tells the next try.
+        if self.unfinished { Do::Yield { tries, through: self.through } } else { Do::Release }
     }
 
     fn last(&mut self, last: Last) -> Do {
@@ -603,3 +622,6 @@ impl Flow {
 fn look(deferrals: u32) -> Duration {
     Duration::from_secs(1_u64 << deferrals.min(4)).min(LONGEST_LOOK)
 }
+
+#[cfg(test)]
+mod simulation;
