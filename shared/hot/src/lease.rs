@@ -29,9 +29,12 @@ pub struct Lease {
     /// Where the window ends that the first of these tries meant, at least this one's own when it is the first. The
     /// window is the same for all of them, so that what an earlier try paid for fits.
     pub through: i64,
-    agent: String,
-    session: SessionId,
-    holder: Uuid,
+    /// Whose lease it is, of its own session.
+    pub agent: String,
+    /// The session.
+    pub session: SessionId,
+    /// The run that has it.
+    pub holder: Uuid,
 }
 
 /// What became of the wish for a lease.

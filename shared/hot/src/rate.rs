@@ -13,39 +13,30 @@ const MOST_TOLERANCE: u64 = 24 * 60 * 60 * 1_000_000_000;
 /// How far two clocks may be apart before one of them is wrong, in nanoseconds: a minute.
 pub(crate) const CLOCK_WINDOW: u64 = 60 * 1_000_000_000;
 
-/// How many requests are admitted.
+/// How many requests are admitted. No limit is no [`Rate`]: a 0 counts as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    per_minute: NonZeroU32,
-    burst: NonZeroU32,
+    /// So many per minute on average.
+    pub per_minute: u32,
+    /// So many of them at once, after a pause; no more than a day brings.
+    pub burst: u32,
 }
 
 impl Rate {
-    /// So many per minute on average, of which so many may come at once; at least one, and no more than a day's worth.
-    /// `None` when no request at all would be admitted: 0 stands for "no limit" where rates are configured.
-    pub const fn new(per_minute: u32, burst: u32) -> Option<Self> {
-        let Some(per_minute) = NonZeroU32::new(per_minute) else { return None };
-        let burst = match NonZeroU32::new(burst) {
-            Some(burst) => burst,
-            None => NonZeroU32::MIN,
-        };
-        Some(Self { per_minute, burst })
-    }
-
     /// The time that one request is worth, in nanoseconds.
     pub(crate) fn interval(self) -> u64 {
-        60_000_000_000_u64.div_ceil(u64::from(self.per_minute.get()))
+        60_000_000_000_u64.div_ceil(u64::from(self.per_minute.max(1)))
     }
 
     /// The time that all requests of a burst but the first are worth, in nanoseconds.
     fn tolerance(self) -> u64 {
-        self.interval().saturating_mul(u64::from(self.burst.get() - 1)).min(MOST_TOLERANCE)
+        self.interval().saturating_mul(u64::from(self.burst.max(1) - 1)).min(MOST_TOLERANCE)
     }
 
     fn quota(self) -> Quota {
         let burst = u32::try_from(self.tolerance() / self.interval() + 1).unwrap_or(u32::MAX);
         Quota::with_period(Duration::from_nanos(self.interval()))
-            .unwrap_or(Quota::per_minute(self.per_minute))
+            .expect("an interval is longer than nothing")
             .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
     }
 }
@@ -144,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_admitted_at_once_and_then_one_at_a_time() {
-        let rate = Rate::new(60, 3).unwrap();
+        let rate = Rate { per_minute: 60, burst: 3 };
         assert_eq!(admitted_at_once(rate, None, NOW), 3);
         let stored = Some(NOW + 3 * SECOND);
         assert_eq!(decide(rate, stored, NOW), Verdict::Refused { at: NOW + SECOND, mended: None });
@@ -158,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_behind_admits_nothing_more() {
-        let rate = Rate::new(60, 3).unwrap();
+        let rate = Rate { per_minute: 60, burst: 3 };
         let stored = Some(NOW + 3 * SECOND);
         assert_eq!(
             decide(rate, stored, NOW - 30 * SECOND),
@@ -176,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_years_ahead_blocks_for_a_minute() {
-        let rate = Rate::new(60, 3).unwrap();
+        let rate = Rate { per_minute: 60, burst: 3 };
         for ahead in [u64::MAX, NOW + 1_000_000_000 * SECOND] {
             let Verdict::Refused { at, mended } = decide(rate, Some(ahead), NOW) else { panic!("refused") };
             assert_eq!(at, NOW + 61 * SECOND);
@@ -186,15 +177,15 @@ mod tests {
 
     #[test]
     fn no_rate_and_no_time_is_too_much() {
-        for (per_minute, burst) in [(1, 0), (1, u32::MAX), (u32::MAX, u32::MAX), (7, 1)] {
-            let rate = Rate::new(per_minute, burst).unwrap();
+        for (per_minute, burst) in [(0, 0), (1, 0), (1, u32::MAX), (u32::MAX, u32::MAX), (7, 1)] {
+            let rate = Rate { per_minute, burst };
             for stored in [None, Some(0), Some(NOW), Some(u64::MAX)] {
                 for now in [0, NOW, u64::MAX / 2] {
                     decide(rate, stored, now);
                 }
             }
         }
-        assert_eq!(Rate::new(0, 5), None);
-        assert_eq!(admitted_at_once(Rate::new(1, u32::MAX).unwrap(), None, NOW), 24 * 60 + 1);
+        let endless = Rate { per_minute: 1, burst: u32::MAX };
+        assert_eq!(admitted_at_once(endless, None, NOW), 24 * 60 + 1);
     }
 }
