@@ -56,6 +56,11 @@ impl BulkLane {
         new
     }
 
+    /// Whether sessions were turned away and there is room for them again; says so once.
+    pub(crate) fn asks_for_all(&self) -> bool {
+        self.lock().asks_for_all()
+    }
+
     /// Every change of the lane is complete when its lock is given back, so a panic elsewhere has not broken it.
     fn lock(&self) -> MutexGuard<'_, Lane> {
         self.lane.lock().unwrap_or_else(PoisonError::into_inner)

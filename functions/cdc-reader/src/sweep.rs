@@ -60,7 +60,7 @@ impl Sweep {
             if holding.wait_for(|holding| *holding).await.is_err() {
                 return;
             }
-            let all = all_in == 0 || was_lost;
+            let all = self.lane.asks_for_all() || all_in == 0 || was_lost;
             match self.sweep(all).await {
                 Ok(found) => {
                     all_in = if all { ALL_EVERY } else { all_in } - 1;

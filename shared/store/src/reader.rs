@@ -50,8 +50,11 @@ pub struct SlotState {
 }
 
 impl Store {
+    /// What [`Store::sessions_behind`] answers at most, so that whoever asks after an outage has memory for it.
+    pub const MOST_BEHIND: usize = 200_000;
+
     /// The sessions that each of `agents` is behind on and may think about: what is held is left out. Any role; the
-    /// reader's sees no content.
+    /// reader's sees no content. Of more than [`Store::MOST_BEHIND`], any so many.
     pub async fn sessions_behind(&self, agents: &[&str], span: SweepSpan) -> Result<Vec<Behind>, Error> {
         let connection = self.connection().await?;
         let rows = match span {

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRunner};
 use uuid::Uuid;
 
+use super::agent::LONGEST_REST;
 use super::*;
 
 /// Places per agent.
@@ -32,8 +33,9 @@ fn policy() -> LanePolicy {
     LanePolicy { sessions: PLACES, interval: INTERVAL, quiet }
 }
 
+/// A lane with room for all sessions but two.
 fn lane() -> Lane {
-    Lane::new(AGENTS.into_iter(), &policy())
+    Lane { capacity: SESSIONS - 2, ..Lane::new(AGENTS.into_iter(), &policy()) }
 }
 
 fn start() -> Timestamp {
@@ -175,7 +177,7 @@ impl World {
         }
         for (agent, waiting, outstanding) in self.lane.sizes() {
             assert!(outstanding <= PLACES, "{agent} has {outstanding} outstanding");
-            assert!(waiting + outstanding <= SESSIONS, "an entry per session and no more");
+            assert!(waiting + outstanding <= SESSIONS - 2, "memory is bounded");
         }
     }
 
@@ -193,7 +195,7 @@ impl World {
     fn sweep(&mut self) {
         let (since, until) = (self.now - RECENT, self.now - GRACE);
         let mut found = [0; SESSIONS];
-        if self.all_at <= self.now {
+        if self.lane.asks_for_all() || self.all_at <= self.now {
             self.all_at = self.now + RECENT;
             found = self.heads.map(|(head, changed_at)| if changed_at <= until { head } else { 0 });
         } else {
@@ -478,8 +480,22 @@ fn what_was_found_behind_needs_no_quiet_and_a_version_is_never_taken_back() {
 #[test]
 fn everything_can_be_taken_out_at_once() {
     let mut lane = lane();
-    (0..SESSIONS).for_each(|session| lane.arrived(&tenant_of(session), id(session), 1, start()));
+    (0..6).for_each(|session| lane.arrived(&tenant_of(session), id(session), 1, start()));
     lane.release(start());
-    assert_eq!(lane.take().len(), SESSIONS * AGENTS.len());
+    assert_eq!(lane.take().len(), 6 * AGENTS.len());
     assert_eq!((lane.next(), lane.take().len()), (Next::Never, 0));
+}
+
+#[test]
+fn a_full_lane_asks_for_a_sweep_of_all_once_there_is_room_again() {
+    let mut lane = Lane { capacity: 4, ..indexer() };
+    arrive(&mut lane, 1..=4, start());
+    assert!(!lane.asks_for_all());
+    arrive(&mut lane, 5..=5, start());
+    assert!(!lane.asks_for_all(), "it is still full");
+    for session in released(&mut lane, start()) {
+        lane.came_through("indexer", id(session), 1, start());
+    }
+    assert!(lane.asks_for_all());
+    assert!(!lane.asks_for_all());
 }
