@@ -8,10 +8,12 @@ use serde::Serialize;
 use store::{Embedding, Hydrate, Hydration, RecentSession, Search, UserMemories};
 
 use crate::Recall;
+use crate::admin::is_admin;
 use crate::answer::{HydrateAnswer, MemoryAnswer, RecallAnswer};
 use crate::problem::Problem;
 use crate::question::Question;
 use crate::rank::{rank_events, rank_memories};
+use crate::review::{self, is_review};
 use crate::route::{Operation, TENANT_HEADER, read_tenant};
 use crate::state::State;
 
@@ -28,15 +30,9 @@ impl Recall {
     /// Answers one request. Whatever is wrong with it, or with what is behind this function, becomes a response.
     pub async fn handle(&self, request: Request) -> Response<Body> {
         let started_at = (self.now)();
-        let operation =
-            Operation::read(request.method().as_str(), request.raw_http_path(), request.uri().query());
-        let name = operation.as_ref().map_or("invalid", Operation::name);
-        let tenant = request.headers().get(TENANT_HEADER).map(HeaderValue::as_bytes);
-        let response = match (operation, read_tenant(tenant)) {
-            (Err(problem), _) | (_, Err(problem)) => problem.into_response(),
-            (Ok(operation), Ok(tenant)) => {
-                self.answer(&tenant, operation).await.unwrap_or_else(Problem::into_response)
-            }
+        let (name, response) = match &self.admin {
+            Some(admin) if is_admin(request.raw_http_path()) => admin.handle(&request, started_at).await,
+            _ => self.handle_application(&request).await,
         };
         let milliseconds = (self.now)().duration_since(started_at).as_secs_f64().max(0.0) * 1000.0;
         metrics::histogram!("RequestTime", "Operation" => name).record(milliseconds);
@@ -51,6 +47,27 @@ impl Recall {
         response
     }
 
+    /// Answers one request of one tenant, and says by what name it is counted.
+    async fn handle_application(&self, request: &Request) -> (&'static str, Response<Body>) {
+        let (method, path, query) =
+            (request.method().as_str(), request.raw_http_path(), request.uri().query());
+        let operation = if is_review(path) {
+            let body: &[u8] = request.body().as_ref();
+            review::Operation::read(method, path, query.unwrap_or_default(), body).map(Operation::Review)
+        } else {
+            Operation::read(method, path, query)
+        };
+        let name = operation.as_ref().map_or("invalid", Operation::name);
+        let tenant = request.headers().get(TENANT_HEADER).map(HeaderValue::as_bytes);
+        let response = match (operation, read_tenant(tenant)) {
+            (Err(problem), _) | (_, Err(problem)) => problem.into_response(),
+            (Ok(operation), Ok(tenant)) => {
+                self.answer(&tenant, operation).await.unwrap_or_else(Problem::into_response)
+            }
+        };
+        (name, response)
+    }
+
     async fn answer(&self, tenant: &TenantId, operation: Operation) -> Result<Response<Body>, Problem> {
         match operation {
             Operation::Recall { user, query, k } => {
@@ -59,6 +76,7 @@ impl Recall {
             Operation::Hydrate { user, session, query } => {
                 self.hydrate(tenant, &user, session, query).await.map(|answer| ok(&answer))
             }
+            Operation::Review(operation) => self.review(tenant, operation).await,
             Operation::Health => {
                 self.store.ping(tenant).await.map_err(|error| postgres_is_down(&error))?;
                 Ok(ok(&serde_json::json!({"status": "ok"})))
@@ -258,12 +276,12 @@ fn hydrate_answer(
     answer
 }
 
-fn postgres_is_down(error: &store::Error) -> Problem {
+pub(crate) fn postgres_is_down(error: &store::Error) -> Problem {
     tracing::error!(%error, "Postgres did not answer");
     Problem::unavailable("the database")
 }
 
-fn ok<T: Serialize>(answer: &T) -> Response<Body> {
+pub(crate) fn ok<T: Serialize>(answer: &T) -> Response<Body> {
     match serde_json::to_string(answer) {
         Ok(body) => Response::builder()
             .header("content-type", "application/json")

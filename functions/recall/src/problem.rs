@@ -51,6 +51,11 @@ impl Problem {
         Self { allow: Some(allow), ..Self::new(405, "Method Not Allowed", detail) }
     }
 
+    /// A field that cannot be what it is, as things stand now.
+    pub(crate) fn conflict(parameter: &str, detail: String) -> Self {
+        Self { parameter: Some(parameter.to_owned()), ..Self::new(409, "Conflict", detail) }
+    }
+
     /// Something behind this function did not answer.
     pub(crate) fn unavailable(what: &str) -> Self {
         let detail = format!("{what} does not answer now; ask again");

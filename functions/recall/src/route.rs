@@ -7,14 +7,15 @@ use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use crate::problem::Problem;
+use crate::review;
 
 /// The header that names the tenant.
 pub(crate) const TENANT_HEADER: &str = "afterthought-tenant";
 /// The tenant of requests that name none.
 const DEFAULT_TENANT: &str = "default";
 
-const ROUTES: &str =
-    "GET /v1/users/{user}/recall?query=…&k=…, GET /v1/users/{user}/hydrate?session=…&query=…, GET /v1/health";
+const ROUTES: &str = "GET /v1/users/{user}/recall?query=…&k=…, GET /v1/users/{user}/hydrate?session=…&query=…, \
+                      GET /v1/reviews, GET and POST /v1/reviews/{id}, GET /v1/health";
 /// The longest question, in bytes.
 const LONGEST_QUERY_BYTES: usize = 4 * 1024;
 const LONGEST_SESSION_BYTES: usize = 200;
@@ -22,7 +23,7 @@ const MOST_RESULTS: usize = 100;
 const USUAL_RESULTS: usize = 10;
 
 /// An operation with its parameters, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Operation {
     /// What answers a question.
     Recall {
@@ -42,6 +43,8 @@ pub(crate) enum Operation {
         /// What the user's memories are chosen by.
         query: Option<String>,
     },
+    /// What a reviewer asks or decides.
+    Review(review::Operation),
     /// Whether Postgres answers.
     Health,
 }
@@ -52,6 +55,7 @@ impl Operation {
         match self {
             Self::Recall { .. } => "recall",
             Self::Hydrate { .. } => "hydrate",
+            Self::Review(operation) => operation.name(),
             Self::Health => "health",
         }
     }
@@ -148,10 +152,11 @@ fn checked_session(session: String) -> Result<String, Problem> {
 }
 
 /// The parameters of a query string, each given at most once and known by name.
-struct Parameters(BTreeMap<String, String>);
+#[derive(Debug)]
+pub(crate) struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
-    fn read(query_string: &str, known: &[&str]) -> Result<Self, Problem> {
+    pub(crate) fn read(query_string: &str, known: &[&str]) -> Result<Self, Problem> {
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
             if !known.contains(&name.as_ref()) {
@@ -173,7 +178,7 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
-    fn take(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)
     }
 }

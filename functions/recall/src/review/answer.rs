@@ -1,0 +1,151 @@
+//! The answers as reviewers see them.
+
+use domain::{MemoryId, MemoryType, OnConflict, ReviewReason, Scope};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use store::{DecisionRecord, ReviewCase, ReviewEvidence, ReviewItem};
+
+use crate::answer::PlainMemory;
+
+/// A page of what waits.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReviewListAnswer {
+    reviews: Vec<ProposalAnswer>,
+    /// What to give as `after` for the next page.
+    next: Option<MemoryId>,
+}
+
+/// One proposal with everything it takes to decide.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReviewAnswer {
+    #[serde(flatten)]
+    proposal: ProposalAnswer,
+    /// The current memory under the same key.
+    current: Option<PlainMemory>,
+    evidence: Vec<EvidenceAnswer>,
+    evidence_count: i64,
+    decision: Option<DecisionAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProposalAnswer {
+    id: MemoryId,
+    r#type: MemoryType,
+    scope: Scope,
+    key: String,
+    content: String,
+    data: Value,
+    confidence: f32,
+    valid_from: Timestamp,
+    reason: ReviewReason,
+    on_conflict: OnConflict,
+    version: i64,
+    user: Option<String>,
+    session: Option<String>,
+    agent: String,
+    model: String,
+    proposed_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct EvidenceAnswer {
+    session: String,
+    version: i64,
+    role: String,
+    speaker: Option<String>,
+    content: String,
+    is_cut: bool,
+    occurred_at: Timestamp,
+}
+
+/// What was decided.
+#[derive(Debug, Serialize)]
+pub(crate) struct DecisionAnswer {
+    decision: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
+    /// The memory it went into.
+    memory: Option<MemoryId>,
+    reviewer: Option<String>,
+    note: Option<String>,
+    decided_at: Timestamp,
+}
+
+impl ReviewListAnswer {
+    /// A page of at most `limit`, made of one more where there are more.
+    pub(crate) fn of(mut items: Vec<ReviewItem>, limit: u16) -> Self {
+        let has_next = items.len() > usize::from(limit);
+        items.truncate(usize::from(limit));
+        let last = items.last().map(|item| item.pending.memory.id);
+        Self { reviews: items.into_iter().map(Into::into).collect(), next: last.filter(|_last| has_next) }
+    }
+}
+
+impl From<ReviewItem> for ProposalAnswer {
+    fn from(item: ReviewItem) -> Self {
+        let (memory, review) = (item.pending.memory, item.pending.review);
+        Self {
+            id: memory.id,
+            r#type: memory.kind,
+            scope: memory.scope,
+            key: memory.key,
+            content: memory.content,
+            data: memory.data,
+            confidence: memory.confidence,
+            valid_from: memory.valid_from,
+            reason: review.reason,
+            on_conflict: review.on_conflict,
+            version: item.version,
+            user: item.user,
+            session: item.session_name,
+            agent: item.agent,
+            model: item.model,
+            proposed_at: item.proposed_at,
+            updated_at: item.updated_at,
+        }
+    }
+}
+
+impl From<ReviewCase> for ReviewAnswer {
+    fn from(case: ReviewCase) -> Self {
+        Self {
+            proposal: case.item.into(),
+            current: case.current.map(Into::into),
+            evidence: case.evidence.into_iter().map(Into::into).collect(),
+            evidence_count: case.evidence_count,
+            decision: case.decision.map(Into::into),
+        }
+    }
+}
+
+impl From<ReviewEvidence> for EvidenceAnswer {
+    fn from(event: ReviewEvidence) -> Self {
+        Self {
+            session: event.session_name,
+            version: event.version,
+            role: event.role,
+            speaker: event.speaker,
+            content: event.content,
+            is_cut: event.is_cut,
+            occurred_at: event.occurred_at,
+        }
+    }
+}
+
+impl From<DecisionRecord> for DecisionAnswer {
+    fn from(record: DecisionRecord) -> Self {
+        Self {
+            decision: record.decision,
+            content: record.edited_content,
+            data: record.edited_data,
+            memory: record.became,
+            reviewer: record.reviewer,
+            note: record.note,
+            decided_at: record.decided_at,
+        }
+    }
+}
