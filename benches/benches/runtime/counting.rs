@@ -75,7 +75,7 @@ pub(crate) async fn count(
     for head in sessions.heads().await? {
         instance.wake(head).await?;
     }
-    for kind in Kind::ALL {
+    for kind in Kind::COUNTED {
         if let Kind::Window(events) = kind {
             sessions.say_more(events).await?;
         }

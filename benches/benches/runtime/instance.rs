@@ -56,7 +56,8 @@ impl Instance {
         .into();
         let config = Config::from_map(&variables)?;
         let services = Services::with_aws(&config, aws.config().clone()).await?;
-        let spec = AgentSpec { name: AGENT, debounce: None, window_limit: 100, context: &[] };
+        let spec =
+            AgentSpec { name: AGENT, debounce: None, window_limit: 100, context: &[], waits_for: None };
         Ok(Self { services, agent: Idle { spec } })
     }
 

@@ -2,6 +2,7 @@
 
 use domain::{Event, Memory, OnConflict, Thought, Window};
 use model::{Error, OpenAi, Question, Schema, Usage};
+use runtime::{Context, ThinkError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -66,11 +67,12 @@ struct Closed {
 
 /// Asks once about a window; nothing when nothing was said in it.
 pub(crate) async fn ask(
+    context: &Context,
     model: &OpenAi,
     schema: &Schema,
     window: &Window,
     known: &[Memory],
-) -> Result<(Vec<Thought>, Usage), Error> {
+) -> Result<(Vec<Thought>, Usage), ThinkError> {
     if !window.events.iter().any(Event::is_said) {
         return Ok((Vec::new(), Usage::default()));
     }
@@ -85,7 +87,7 @@ pub(crate) async fn ask(
     open.truncate(MOST_SHOWN);
     let input = input(window, &open);
     let question = Question { rules: RULES, instructions: INSTRUCTIONS, input: &input, schema };
-    let answer = model.complete::<Answer>(question).await?;
+    let answer = context.ask(model, RULES, question, Ok::<Answer, _>).await?;
     let Answer { actions, closed } = answer.value;
     let closings = closed.into_iter().filter_map(|closed| close(&open, &closed));
     let thoughts = closings.chain(actions.into_iter().filter_map(|stated| state(window, stated))).collect();

@@ -34,13 +34,7 @@ const MOST_KNOWN: u16 = 256;
 #[derive(Debug)]
 pub struct ActionDetector {
     spec: AgentSpec,
-    thinker: Thinker,
-}
-
-#[derive(Debug)]
-enum Thinker {
-    BuiltIn,
-    OpenAi(Box<(OpenAi, Schema)>),
+    model: Option<Box<(OpenAi, Schema)>>,
 }
 
 impl ActionDetector {
@@ -49,17 +43,18 @@ impl ActionDetector {
 
     /// An agent that thinks with this model.
     pub fn new(model: Model) -> Result<Self, Error> {
-        let thinker = match model {
-            Model::BuiltIn => Thinker::BuiltIn,
-            Model::OpenAi(model) => Thinker::OpenAi(Box::new((model, ask::schema()?))),
+        let model = match model {
+            Model::BuiltIn => None,
+            Model::OpenAi(model) => Some(Box::new((model, ask::schema()?))),
         };
         let spec = AgentSpec {
             name: Self::NAME,
             debounce: None,
             window_limit: 200,
             context: &[ContextQuery { kind: MemoryType::Action, scope: Scope::Session, limit: MOST_KNOWN }],
+            waits_for: None,
         };
-        Ok(Self { spec, thinker })
+        Ok(Self { spec, model })
     }
 }
 
@@ -69,15 +64,12 @@ impl Agent for ActionDetector {
     }
 
     async fn think(&self, window: &Window, context: &Context) -> Result<Thoughts, ThinkError> {
-        let (thoughts, usage) = match &self.thinker {
-            Thinker::BuiltIn => {
+        let (thoughts, usage) = match self.model.as_deref().filter(|_| !context.built_in_only) {
+            None => {
                 let usage = Usage { model: format!("built-in/{}", ask::RULES), ..Usage::default() };
                 (think::think(window, &context.known), usage)
             }
-            Thinker::OpenAi(provider) => {
-                let (model, schema) = &**provider;
-                ask::ask(model, schema, window, &context.known).await?
-            }
+            Some((model, schema)) => ask::ask(context, model, schema, window, &context.known).await?,
         };
         Ok(Thoughts { thoughts, usage, ..Thoughts::default() })
     }

@@ -64,7 +64,7 @@ fn conversation() -> Vec<Event> {
 }
 
 async fn think(model: Model, window: &Window, known: &[Memory]) -> Result<Thoughts, ThinkError> {
-    let context = Context { known: known.to_vec(), now: Timestamp::UNIX_EPOCH };
+    let context = Context::new(known.to_vec(), Timestamp::UNIX_EPOCH);
     ActionDetector::new(model).unwrap().think(window, &context).await
 }
 

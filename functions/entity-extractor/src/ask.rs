@@ -5,6 +5,7 @@ use futures::future::try_join_all;
 use jiff::civil::Date;
 use model::dates::{Granularity, Period};
 use model::{Error, OpenAi, Question, Schema, Usage, text};
+use runtime::{Context, ThinkError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -62,13 +63,14 @@ struct DatedFact {
 
 /// Asks about a window. Questions of one window go out at once, so it takes no longer than the slowest.
 pub(crate) async fn ask(
+    context: &Context,
     model: &OpenAi,
     schema: &Schema,
     window: &Window,
-) -> Result<(Vec<Thought>, Usage), Error> {
+) -> Result<(Vec<Thought>, Usage), ThinkError> {
     let answers = try_join_all(questions(window).into_iter().map(|input| async move {
         let question = Question { rules: RULES, instructions: INSTRUCTIONS, input: &input, schema };
-        model.complete::<Answer>(question).await
+        context.ask(model, RULES, question, Ok::<Answer, _>).await
     }))
     .await?;
     let (mut thoughts, mut usage) = (Vec::new(), Usage::default());

@@ -20,13 +20,7 @@ pub use names::{Kind, Mention, names};
 #[derive(Debug)]
 pub struct EntityExtractor {
     spec: AgentSpec,
-    thinker: Thinker,
-}
-
-#[derive(Debug)]
-enum Thinker {
-    BuiltIn,
-    OpenAi(Box<(OpenAi, Schema)>),
+    model: Option<Box<(OpenAi, Schema)>>,
 }
 
 impl EntityExtractor {
@@ -35,12 +29,13 @@ impl EntityExtractor {
 
     /// An agent that thinks with this model.
     pub fn new(model: Model) -> Result<Self, Error> {
-        let thinker = match model {
-            Model::BuiltIn => Thinker::BuiltIn,
-            Model::OpenAi(model) => Thinker::OpenAi(Box::new((model, ask::schema()?))),
+        let model = match model {
+            Model::BuiltIn => None,
+            Model::OpenAi(model) => Some(Box::new((model, ask::schema()?))),
         };
-        let spec = AgentSpec { name: Self::NAME, debounce: None, window_limit: 200, context: &[] };
-        Ok(Self { spec, thinker })
+        let spec =
+            AgentSpec { name: Self::NAME, debounce: None, window_limit: 200, context: &[], waits_for: None };
+        Ok(Self { spec, model })
     }
 }
 
@@ -49,16 +44,13 @@ impl Agent for EntityExtractor {
         &self.spec
     }
 
-    async fn think(&self, window: &Window, _context: &Context) -> Result<Thoughts, ThinkError> {
-        let (thoughts, usage) = match &self.thinker {
-            Thinker::BuiltIn => {
+    async fn think(&self, window: &Window, context: &Context) -> Result<Thoughts, ThinkError> {
+        let (thoughts, usage) = match self.model.as_deref().filter(|_| !context.built_in_only) {
+            None => {
                 let usage = Usage { model: format!("built-in/{}", ask::RULES), ..Usage::default() };
                 (window.events.iter().flat_map(think::think).collect(), usage)
             }
-            Thinker::OpenAi(provider) => {
-                let (model, schema) = &**provider;
-                ask::ask(model, schema, window).await?
-            }
+            Some((model, schema)) => ask::ask(context, model, schema, window).await?,
         };
         Ok(Thoughts { thoughts, usage, ..Thoughts::default() })
     }

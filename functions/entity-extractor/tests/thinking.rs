@@ -74,7 +74,7 @@ fn listing(thoughts: &[Thought]) -> String {
 }
 
 async fn think(model: Model, window: &Window) -> Result<Thoughts, ThinkError> {
-    let context = Context { known: Vec::new(), now: Timestamp::UNIX_EPOCH };
+    let context = Context::new(Vec::new(), Timestamp::UNIX_EPOCH);
     EntityExtractor::new(model).unwrap().think(window, &context).await
 }
 

@@ -15,7 +15,8 @@ use store::Store;
 /// The agent's name, under which its cursor says how far the hot state has come.
 pub const NAME: &str = "indexer";
 
-static SPEC: AgentSpec = AgentSpec { name: NAME, debounce: None, window_limit: 256, context: &[] };
+static SPEC: AgentSpec =
+    AgentSpec { name: NAME, debounce: None, window_limit: 256, context: &[], waits_for: None };
 
 /// The agent.
 pub struct Indexer {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::Window;
 use model::{Error, OpenAi, Question, Schema, Usage};
+use runtime::{Context, ThinkError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -45,29 +46,20 @@ struct Scored {
 ///
 /// A turn that the model passes over is missing; an answer that passes over all of them is invalid.
 pub(crate) async fn ask(
+    context: &Context,
     model: &OpenAi,
     schema: &Schema,
     window: &Window,
-) -> Result<(BTreeMap<i64, Score>, Usage), Error> {
+) -> Result<(BTreeMap<i64, Score>, Usage), ThinkError> {
     let messages = messages(window);
     if messages.is_empty() {
         return Ok((BTreeMap::new(), Usage::default()));
     }
+
     let input = json!({ "messages": messages }).to_string();
     let question = Question { rules: RULES, instructions: INSTRUCTIONS, input: &input, schema };
-    let answer = model.complete::<Answer>(question).await?;
-    let mut scores = BTreeMap::new();
-    for Scored { version, score } in answer.value.scores {
-        if !(-1.0..=1.0).contains(&score) {
-            return Err(Error::Invalid(format!("the score of version {version} is not between -1 and 1")));
-        }
-        scores.insert(version, thousandths(score));
-    }
-    scores.retain(|version, _| messages.iter().any(|message| message.version == *version));
-    if scores.is_empty() {
-        return Err(Error::Invalid("no message is scored".to_owned()));
-    }
-    Ok((scores, answer.usage))
+    let answer = context.ask(model, RULES, question, |answer| check(answer, &messages)).await?;
+    Ok((answer.value, answer.usage))
 }
 
 fn messages(window: &Window) -> Vec<Message<'_>> {
@@ -81,4 +73,20 @@ fn messages(window: &Window) -> Vec<Message<'_>> {
             text: event.content.get(..event.content.floor_char_boundary(share)).unwrap_or_default(),
         })
         .collect()
+}
+
+/// The scores of messages that were asked about, each between -1 and 1; none at all is no answer.
+fn check(answer: Answer, messages: &[Message<'_>]) -> Result<BTreeMap<i64, Score>, Error> {
+    let mut scores = BTreeMap::new();
+    for Scored { version, score } in answer.scores {
+        if !(-1.0..=1.0).contains(&score) {
+            return Err(Error::Invalid(format!("the score of version {version} is not between -1 and 1")));
+        }
+        scores.insert(version, thousandths(score));
+    }
+    scores.retain(|version, _| messages.iter().any(|message| message.version == *version));
+    if scores.is_empty() {
+        return Err(Error::Invalid("no message is scored".to_owned()));
+    }
+    Ok(scores)
 }

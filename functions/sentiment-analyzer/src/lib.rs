@@ -46,6 +46,7 @@ impl SentimentAnalyzer {
             debounce: Some(Debounce { max_wait }),
             window_limit: 200,
             context: &[ContextQuery { kind: MemoryType::Sentiment, scope: Scope::Session, limit: 1 }],
+            waits_for: None,
         };
         Ok(Self { spec, scorer: Scorer::new(), model })
     }
@@ -60,13 +61,13 @@ impl Agent for SentimentAnalyzer {
         let current = context.known.iter().find(|memory| {
             memory.kind == MemoryType::Sentiment && memory.scope == Scope::Session && memory.key == think::KEY
         });
-        let (judged, usage) = match self.model.as_deref() {
+        let (judged, usage) = match self.model.as_deref().filter(|_| !context.built_in_only) {
             None => {
                 let usage = Usage { model: format!("built-in/{}", ask::RULES), ..Usage::default() };
                 (None, usage)
             }
             Some((model, schema)) => {
-                let (judged, usage) = ask::ask(model, schema, window).await?;
+                let (judged, usage) = ask::ask(context, model, schema, window).await?;
                 (Some(judged), usage)
             }
         };

@@ -63,7 +63,7 @@ fn conversation() -> Vec<Event> {
 }
 
 async fn think(model: Model, window: &Window, known: &[Memory]) -> Result<Thoughts, ThinkError> {
-    let context = Context { known: known.to_vec(), now: Timestamp::UNIX_EPOCH };
+    let context = Context::new(known.to_vec(), Timestamp::UNIX_EPOCH);
     SentimentAnalyzer::new(model, Duration::from_mins(5)).unwrap().think(window, &context).await
 }
 

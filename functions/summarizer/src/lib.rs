@@ -2,7 +2,8 @@
 //!
 //! - **Woken by** a wake-up per session, once the session has been quiet for the queue's delay or has waited for
 //!   `SUMMARIZER_MAX_WAIT_SECONDS`.
-//! - **Reads** the window, and the session's current summary.
+//! - **Waits** for the entities of the same events, five minutes at most.
+//! - **Reads** the window, the session's current summary and, for a model, the user's entities.
 //! - **Writes** one memory of type `summary`, scope `session`, which continues the one before it.
 //! - **Emits** nothing of its own; the inserted memory wakes the indexer.
 
@@ -15,19 +16,20 @@ use std::time::Duration;
 
 use domain::{Debounce, MemoryType, Scope, Window};
 use model::{Error, Model, OpenAi, Schema, Usage};
-use runtime::{Agent, AgentSpec, Context, ContextQuery, ThinkError, Thoughts};
+use runtime::{Agent, AgentSpec, Context, ContextQuery, ThinkError, Thoughts, WaitFor};
+
+/// How long a summary waits for the entities of the same events.
+const LONGEST_WAIT_FOR_ENTITIES: Duration = Duration::from_mins(5);
+const CURRENT_SUMMARY: ContextQuery =
+    ContextQuery { kind: MemoryType::Summary, scope: Scope::Session, limit: 1 };
+/// What a model is told the names of, the newest first.
+const KNOWN_ENTITIES: ContextQuery = ContextQuery { kind: MemoryType::Entity, scope: Scope::User, limit: 40 };
 
 /// The agent.
 #[derive(Debug)]
 pub struct Summarizer {
     spec: AgentSpec,
-    thinker: Thinker,
-}
-
-#[derive(Debug)]
-enum Thinker {
-    BuiltIn,
-    OpenAi(Box<(OpenAi, Schema)>),
+    model: Option<Box<(OpenAi, Schema)>>,
 }
 
 impl Summarizer {
@@ -36,17 +38,18 @@ impl Summarizer {
 
     /// An agent that thinks with this model, about a session that has fallen quiet or has waited for `max_wait`.
     pub fn new(model: Model, max_wait: Duration) -> Result<Self, Error> {
-        let thinker = match model {
-            Model::BuiltIn => Thinker::BuiltIn,
-            Model::OpenAi(model) => Thinker::OpenAi(Box::new((model, ask::schema()?))),
+        let model = match model {
+            Model::BuiltIn => None,
+            Model::OpenAi(model) => Some(Box::new((model, ask::schema()?))),
         };
         let spec = AgentSpec {
             name: Self::NAME,
             debounce: Some(Debounce { max_wait }),
             window_limit: 200,
-            context: &[ContextQuery { kind: MemoryType::Summary, scope: Scope::Session, limit: 1 }],
+            context: if model.is_some() { &[CURRENT_SUMMARY, KNOWN_ENTITIES] } else { &[CURRENT_SUMMARY] },
+            waits_for: Some(WaitFor { agent: "entity-extractor", timeout: LONGEST_WAIT_FOR_ENTITIES }),
         };
-        Ok(Self { spec, thinker })
+        Ok(Self { spec, model })
     }
 }
 
@@ -59,15 +62,12 @@ impl Agent for Summarizer {
         let current = context.known.iter().find(|memory| {
             memory.kind == MemoryType::Summary && memory.scope == Scope::Session && memory.key == think::KEY
         });
-        let (thought, usage) = match &self.thinker {
-            Thinker::BuiltIn => {
+        let (thought, usage) = match self.model.as_deref().filter(|_| !context.built_in_only) {
+            None => {
                 let usage = Usage { model: format!("built-in/{}", ask::RULES), ..Usage::default() };
                 (think::think(window, current), usage)
             }
-            Thinker::OpenAi(provider) => {
-                let (model, schema) = &**provider;
-                ask::ask(model, schema, window, current).await?
-            }
+            Some((model, schema)) => ask::ask(context, model, schema, window, current).await?,
         };
         Ok(Thoughts { thoughts: thought.into_iter().collect(), usage, ..Thoughts::default() })
     }

@@ -63,7 +63,7 @@ fn conversation() -> Vec<Event> {
 }
 
 async fn think(model: Model, window: &Window, known: &[Memory]) -> Result<Thoughts, ThinkError> {
-    let context = Context { known: known.to_vec(), now: Timestamp::UNIX_EPOCH };
+    let context = Context::new(known.to_vec(), Timestamp::UNIX_EPOCH);
     Summarizer::new(model, Duration::from_mins(5)).unwrap().think(window, &context).await
 }
 
@@ -220,7 +220,7 @@ fn a_model_is_given_the_summary_so_far_and_the_new_messages_as_data() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (thoughts, requests) = runtime.block_on(asked(answer, &known));
     let Thoughts { thoughts, usage, .. } = thoughts.unwrap();
-    assert_eq!(usage.model, "tiny/summary-1");
+    assert_eq!(usage.model, "tiny/summary-2");
     assert_eq!(thoughts[0].content, "Ada and Alan race in July.");
     assert_eq!(thoughts[0].data, json!({"title": "Solar boat"}));
     assert_eq!(thoughts[0].evidence, [10]);
@@ -230,6 +230,7 @@ fn a_model_is_given_the_summary_so_far_and_the_new_messages_as_data() {
         input,
         json!({
             "summary_so_far": "Ada and Alan plan to race a solar boat in June.",
+            "known_names": [],
             "messages": [
                 {"version": 10, "at": "Monday, 2023-05-08T13:56Z", "speaker": "Alan", "text": "The race moved to July."},
             ],

@@ -1,8 +1,18 @@
 use std::future::Future;
+use std::time::Duration;
 
 use domain::{Debounce, Memory, SessionId, TenantId, Thought, Window};
 use jiff::Timestamp;
+use model::{Answer, OpenAi, Question};
+use serde::de::DeserializeOwned;
 use store::ContextQuery;
+
+use crate::ask::Asking;
+use crate::flow::Fault;
+use crate::hooks::Hooks;
+
+/// How long to wait when a provider asks for patience without saying how much.
+const UNSTATED_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the runtime must know of an agent to run it.
 #[derive(Debug, Clone)]
@@ -15,15 +25,58 @@ pub struct AgentSpec {
     pub window_limit: u16,
     /// The memories the agent wants to see beside the window.
     pub context: &'static [ContextQuery],
+    /// The agent whose cursor has to reach the end of a window first.
+    pub waits_for: Option<WaitFor>,
 }
 
-/// What an agent sees beside the window.
-#[derive(Debug, Clone, PartialEq)]
+/// What an agent waits for before it thinks about a window: that another one has thought about it. The condition is a
+/// state, the other's cursor, so nothing that happened before the wait began is missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitFor {
+    /// The other agent.
+    pub agent: &'static str,
+    /// Counted from when the newest event of the window was accepted. After it the agent goes on without, and its run
+    /// says `degraded`.
+    pub timeout: Duration,
+}
+
+/// What an agent sees beside the window, and the way to a model.
+#[derive(Clone)]
 pub struct Context {
     /// The memories its [`ContextQuery`]s asked for.
     pub known: Vec<Memory>,
     /// The time of this run.
     pub now: Timestamp,
+    /// Whether the agent is to think by its own rules, because the tenant's tokens are used up.
+    pub built_in_only: bool,
+    pub(crate) asking: Option<Asking>,
+}
+
+impl Context {
+    /// A context outside the runtime, whose questions go straight to the model: for trying out an agent's thinking.
+    pub const fn new(known: Vec<Memory>, now: Timestamp) -> Self {
+        Self { known, now, built_in_only: false, asking: None }
+    }
+
+    /// Asks a model, which is paid once for it: the answer is memoised under the agent, the window, `name` and the
+    /// question itself, so a run that died after the answer finds it. Waits its turn within the tenant's rate and spends
+    /// of the tenant's tokens. `name` tells several questions about one window apart in the log.
+    ///
+    /// `check` makes of the answer what the agent needs, or refuses it: an answer that is refused is not kept. An agent
+    /// hands every error on: the runtime knows what to do with each.
+    pub async fn ask<T: DeserializeOwned, V>(
+        &self,
+        model: &OpenAi,
+        name: &str,
+        question: Question<'_>,
+        check: impl Fn(T) -> Result<V, model::Error>,
+    ) -> Result<Answer<V>, ThinkError> {
+        if let Some(asking) = &self.asking {
+            return asking.ask(model, name, question, check).await;
+        }
+        let Answer { value, usage } = model.complete::<T>(question).await?;
+        Ok(Answer { value: check(value)?, usage })
+    }
 }
 
 /// What an agent thought about a window.
@@ -49,6 +102,40 @@ pub enum ThinkError {
     /// The hot state did not answer.
     #[error(transparent)]
     Hot(#[from] hot::Error),
+    /// Not now. Not a failure: the wake-up sleeps for that long, be it days.
+    #[error("put off for {} s", patience.as_secs())]
+    Later {
+        /// How long.
+        patience: Duration,
+    },
+    /// The tenant's tokens of the day are used up.
+    #[error("the tenant's tokens of the day are used up")]
+    Exhausted {
+        /// When there will be new ones; `None` when the built-in model is to think instead.
+        until: Option<Timestamp>,
+    },
+}
+
+impl ThinkError {
+    /// Whose fault it is, which decides everything that follows.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Store(_) | Self::Hot(_) => Fault::Outside,
+            Self::Later { patience } => Fault::Later(*patience),
+            Self::Exhausted { until: None } => Fault::Exhausted,
+            Self::Exhausted { until: Some(until) } => Fault::ExhaustedUntil(*until),
+            Self::Model(error) => match error {
+                model::Error::RateLimited { retry_after } => {
+                    Fault::Later(retry_after.unwrap_or(UNSTATED_PATIENCE))
+                }
+                // A wrong configuration is an operator's to mend; the window is fine.
+                model::Error::Transient(_) | model::Error::Configuration(_) => Fault::Outside,
+                // A model rarely makes the same mistake twice.
+                model::Error::Invalid(_) => Fault::Window,
+                model::Error::Refused | model::Error::TooLong => Fault::WindowForGood,
+            },
+        }
+    }
 }
 
 /// A background agent: its thinking and nothing else. Claiming, windows, retries, commits and metrics are the
@@ -56,6 +143,11 @@ pub enum ThinkError {
 pub trait Agent: Send + Sync {
     /// What the runtime must know of it.
     fn spec(&self) -> &AgentSpec;
+
+    /// Who is told of the agent's runs, beside metrics and log.
+    fn hooks(&self) -> &dyn Hooks {
+        &()
+    }
 
     /// Thinks about a non-empty window. It may run again for the same window, so whatever it does to the outside
     /// must come to the same when done twice.

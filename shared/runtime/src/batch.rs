@@ -20,7 +20,18 @@ pub(crate) struct Work {
     /// The newest wake-up.
     pub(crate) envelope: Envelope,
     /// All messages it stands for.
-    pub(crate) message_ids: Vec<String>,
+    pub(crate) messages: Vec<Message>,
+    /// How often SQS has delivered the one it has delivered most often.
+    pub(crate) receives: u32,
+}
+
+/// What a message is acknowledged or put off by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// Its identifier.
+    pub(crate) id: String,
+    /// The handle of this delivery.
+    pub(crate) receipt_handle: String,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +46,7 @@ enum Subject {
 pub(crate) fn coalesce(deliveries: Vec<Delivery>) -> Batch {
     let mut batch = Batch::default();
     let mut work: BTreeMap<Subject, Work> = BTreeMap::new();
-    for Delivery { message_id, envelope, .. } in deliveries {
+    for Delivery { message_id, receipt_handle, envelope, receive_count, .. } in deliveries {
         let envelope = match envelope {
             Ok(envelope) => envelope,
             Err(error @ InvalidEnvelope::UnknownFormat { .. }) => {
@@ -53,12 +64,14 @@ pub(crate) fn coalesce(deliveries: Vec<Delivery>) -> Batch {
             WakeUp::Window { run, .. } => Subject::Window(*run),
             WakeUp::Tick => Subject::Tick,
         };
+        let message = Message { id: message_id, receipt_handle };
         match work.get_mut(&subject) {
             None => {
-                work.insert(subject, Work { envelope, message_ids: vec![message_id] });
+                work.insert(subject, Work { envelope, messages: vec![message], receives: receive_count });
             }
             Some(known) => {
-                known.message_ids.push(message_id);
+                known.messages.push(message);
+                known.receives = known.receives.max(receive_count);
                 known.envelope = newer(known.envelope.clone(), envelope);
             }
         }
@@ -111,7 +124,8 @@ mod tests {
         ]);
         assert_eq!(batch.work.len(), 2);
         let first = &batch.work[0];
-        assert_eq!(first.message_ids, ["a", "c", "d"]);
+        let ids: Vec<&str> = first.messages.iter().map(|message| message.id.as_str()).collect();
+        assert_eq!(ids, ["a", "c", "d"]);
         assert!(matches!(first.envelope.wake_up, WakeUp::Session { version: 7, .. }));
         assert_eq!(first.envelope.first_sent_at, Timestamp::from_second(5).unwrap());
     }

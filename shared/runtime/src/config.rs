@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use domain::WhenExhausted;
 use model::{EmbedderConfig, ModelConfig};
 use queue::Routes;
 use secrecy::SecretString;
@@ -22,12 +23,58 @@ pub struct Config {
     pub summarizer_max_wait: Duration,
     /// How many sessions of a batch are thought about at once; also the size of the connection pool.
     pub concurrency: usize,
+    /// What a tenant may use of the model and of the agents, unless its own settings say otherwise.
+    pub limits: Limits,
     /// The function's name in Lambda, for metrics.
     pub function: String,
     /// Whether this process is hosted by Lambda or by something that speaks its API.
     pub in_lambda: bool,
     /// Every variable that is no secret, for the functions that have settings of their own.
     pub variables: HashMap<String, String>,
+}
+
+/// What a tenant may use. What is `None` is not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests to the model, `MODEL_REQUESTS_PER_MINUTE`.
+    pub requests_per_minute: Option<u32>,
+    /// How many of them may come at once, `MODEL_BURST`.
+    pub burst: u32,
+    /// Tokens of the model per day (UTC), `MODEL_TOKENS_PER_DAY`.
+    pub tokens_per_day: Option<u64>,
+    /// What happens when they are used up, `MODEL_WHEN_EXHAUSTED`.
+    pub when_exhausted: WhenExhausted,
+    /// Sessions each agent thinks about at once, `AGENT_TENANT_CONCURRENCY`.
+    pub concurrency: Option<u32>,
+}
+
+impl Limits {
+    fn from_map(variables: &HashMap<String, String>) -> Result<Self, InvalidConfig> {
+        let count =
+            |variable| number(variables, variable, 0).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let per_minute = count("MODEL_REQUESTS_PER_MINUTE")?;
+        let burst = u32::try_from(number(variables, "MODEL_BURST", 5)?).unwrap_or(u32::MAX).max(1);
+        let tokens = number(variables, "MODEL_TOKENS_PER_DAY", 0)?;
+        let concurrency = count("AGENT_TENANT_CONCURRENCY")?;
+        let when_exhausted = match variables.get("MODEL_WHEN_EXHAUSTED").map(String::as_str) {
+            None | Some("" | "built-in") => WhenExhausted::BuiltIn,
+            Some("pause") => WhenExhausted::Pause,
+            Some(got) => {
+                return Err(InvalidConfig::Invalid {
+                    variable: "MODEL_WHEN_EXHAUSTED",
+                    got: got.to_owned(),
+                    expected: "built-in or pause",
+                });
+            }
+        };
+        Ok(Self {
+            requests_per_minute: (per_minute > 0).then_some(per_minute),
+            burst,
+            tokens_per_day: (tokens > 0).then_some(tokens),
+            when_exhausted,
+            concurrency: (concurrency > 0).then_some(concurrency),
+        })
+    }
 }
 
 /// A secret given as it is or by reference.
@@ -100,6 +147,7 @@ impl Config {
             concurrency: usize::try_from(number(variables, "AGENT_CONCURRENCY", 4)?)
                 .unwrap_or(usize::MAX)
                 .clamp(1, 64),
+            limits: Limits::from_map(variables)?,
             function: given("AWS_LAMBDA_FUNCTION_NAME").unwrap_or("local").to_owned(),
             in_lambda: given("AWS_LAMBDA_RUNTIME_API").is_some(),
             variables: variables
@@ -165,6 +213,16 @@ mod tests {
         let config = Config::from_map(&complete()).unwrap();
         assert_eq!(config.summarizer_max_wait, Duration::from_mins(5));
         assert_eq!(config.concurrency, 4);
+        assert_eq!((config.limits.requests_per_minute, config.limits.tokens_per_day), (None, None));
+        let mut variables = complete();
+        variables.insert("MODEL_REQUESTS_PER_MINUTE".to_owned(), "30".to_owned());
+        variables.insert("MODEL_WHEN_EXHAUSTED".to_owned(), "pause".to_owned());
+        let limits = Config::from_map(&variables).unwrap().limits;
+        assert_eq!((limits.requests_per_minute, limits.burst), (Some(30), 5));
+        assert_eq!(limits.when_exhausted, WhenExhausted::Pause);
+        variables.insert("MODEL_WHEN_EXHAUSTED".to_owned(), "stop".to_owned());
+        let error = Config::from_map(&variables).unwrap_err().to_string();
+        assert_eq!(error, r#"MODEL_WHEN_EXHAUSTED is "stop", expected built-in or pause"#);
         assert!(!config.in_lambda);
     }
 }

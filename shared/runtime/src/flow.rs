@@ -282,11 +282,6 @@ impl Ended {
             Self::Retry { .. } => "failed",
         }
     }
-
-    /// Whether the message is to be acknowledged.
-    pub(crate) const fn is_acknowledged(self) -> bool {
-        !matches!(self, Self::Retry { .. })
-    }
 }
 
 /// What is being waited for.

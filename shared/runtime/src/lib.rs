@@ -1,12 +1,15 @@
 //! What every agent Lambda shares: configuration, clients, telemetry, and the loop
-//! *parse wake-ups → newest per session → lease → window → think → one transaction → partial-batch response*.
+//! *parse wake-ups → newest per session → claim → lease → think → one transaction → partial-batch response*.
 //!
 //! An agent is its thinking ([`Agent`]) and a `main` of a few lines that ends in [`run`].
 
 mod agent;
+mod ask;
 mod batch;
 mod config;
+mod drive;
 mod flow;
+mod hooks;
 mod process;
 mod secrets;
 mod services;
@@ -15,8 +18,9 @@ mod telemetry;
 use lambda_runtime::{LambdaEvent, service_fn};
 use queue::SqsEvent;
 
-pub use agent::{Agent, AgentSpec, Context, ThinkError, Thoughts};
-pub use config::{Config, InvalidConfig};
+pub use agent::{Agent, AgentSpec, Context, ThinkError, Thoughts, WaitFor};
+pub use config::{Config, InvalidConfig, Limits};
+pub use hooks::{Hooks, Kept, RunInfo, Waits};
 pub use process::{Invocation, handle};
 pub use services::{Services, database};
 pub use store::ContextQuery;

@@ -83,6 +83,18 @@ impl Error {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION))
     }
 
+    /// Whether Postgres read what was to be stored and will not have it, so that the same will be refused again: a value it
+    /// cannot hold, a constraint, a limit. For what [`Store::commit`](crate::Store::commit) answers, which has tried again
+    /// when transactions met.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Postgres(error) = self else { return false };
+        error.code().is_some_and(|code| {
+            // Classes: data exception, integrity constraint violation, program limit exceeded.
+            ["22", "23", "54"].iter().any(|class| code.code().starts_with(class))
+                || *code == SqlState::IN_FAILED_SQL_TRANSACTION
+        })
+    }
+
     /// Whether two transactions met and this one should be run again from its start. Statements share round trips, so
     /// what is seen of a conflict may be a later statement that found the transaction already failed.
     pub(crate) fn is_conflict(&self) -> bool {

@@ -24,7 +24,7 @@ struct Echo {
 
 impl Echo {
     fn new(debounce: Option<Debounce>, window_limit: u16) -> Self {
-        let spec = AgentSpec { name: "echo", debounce, window_limit, context: &[] };
+        let spec = AgentSpec { name: "echo", debounce, window_limit, context: &[], waits_for: None };
         Self { spec, windows: Mutex::default() }
     }
 
@@ -133,15 +133,7 @@ fn soon() -> Invocation {
 }
 
 fn claim(tenant: &TenantId, session: SessionId) -> store::Claim<'_> {
-    store::Claim {
-        agent: "echo",
-        tenant,
-        session,
-        limit: 10,
-        context: &[],
-        waits_for: None,
-        redrives: None,
-    }
+    store::Claim { agent: "echo", tenant, session, limit: 10, context: &[], waits_for: None, redrives: None }
 }
 
 fn wake_up(session: SessionId, version: i64) -> String {
@@ -259,7 +251,7 @@ async fn of_many_racing_runs_over_one_window_one_has_an_effect() {
     let window = stage.services.store.claim(&claim(&TenantId::new("default").unwrap(), session)).await;
     let window = window.unwrap().unwrap().window;
     let agent = Echo::new(None, 100);
-    let context = Context { known: Vec::new(), now: Timestamp::UNIX_EPOCH };
+    let context = Context::new(Vec::new(), Timestamp::UNIX_EPOCH);
     let thoughts = agent.think(&window, &context).await.unwrap().thoughts;
     let effects = store::Effects { thoughts, indexed: Vec::new() };
     let runs = (0..8_u128).map(|number| {
