@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::merge::{is_within, merged};
+use crate::merge::{is_same_wording, is_within, merged};
 use crate::review::Refused;
 use crate::{
     Memory, MemoryId, MemoryType, OnConflict, Pending, Refusal, Review, ReviewPolicy, ReviewReason, Scope,
@@ -239,8 +239,11 @@ impl<'a> Draft<'a> {
             .get(&identity)
             .and_then(|refusals| refusals.iter().find_map(|refusal| refusal.on(thought, current)));
         if (refused.is_some() || needs.is_some())
-            && current.is_some_and(|current| adds_nothing(current, &new, on_conflict))
+            && let Some(current) = current
+            && adds_nothing(current, &new, on_conflict)
         {
+            // Not even its capitals are taken over.
+            new.content.clone_from(&current.content);
             return Ok(self.settle(identity, new, on_conflict, evidence));
         }
         match (refused, current) {
@@ -316,10 +319,10 @@ fn adds_nothing(current: &Memory, new: &Memory, on_conflict: OnConflict) -> bool
     match on_conflict {
         OnConflict::Merge => {
             let both = merged(current.clone(), new.clone());
-            both.content == current.content && is_within(&both.data, &current.data)
+            is_same_wording(&both.content, &current.content) && is_within(&both.data, &current.data)
         }
         OnConflict::Supersede | OnConflict::Continue => {
-            current.content == new.content && current.data == new.data
+            is_same_wording(&current.content, &new.content) && current.data == new.data
         }
     }
 }
