@@ -48,12 +48,12 @@ create index reviews_refusing on afterthought.reviews (tenant, scope, scope_id, 
 
 -- Fails a commit whose thoughts were refused after it had looked, so that it starts over: between its look and its
 -- insert a proposal of the same may have been made by another session and rejected.
-create function afterthought.expect_refusals(expected bigint, found bigint) returns void
+create function afterthought.expect_refusals(expected bigint, counted bigint) returns void
 language plpgsql immutable parallel safe
 as $$
 begin
-    if found <> expected then
-        raise exception '% refusals where % were seen', found, expected using errcode = 'serialization_failure';
+    if counted <> expected then
+        raise exception '% refusals where % were seen', counted, expected using errcode = 'serialization_failure';
     end if;
 end
 $$;
