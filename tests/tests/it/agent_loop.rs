@@ -214,7 +214,7 @@ async fn a_message_fails_alone_whatever_happens_to_it() {
     let good = stage.insert("good", &["a"]).await;
     let panics = stage.insert("panics", &["panic"]).await;
     let fails = stage.insert("fails", &["fail"]).await;
-    let later = wake_up(good, 1).replace(r#""format":1"#, r#""format":2"#);
+    let later = wake_up(good, 1).replace(r#""format":1"#, r#""format":9"#);
     let bodies = [
         ("panics", wake_up(panics, 1)),
         ("good", wake_up(good, 1)),

@@ -5,12 +5,15 @@
 
 #![cfg(test)]
 
+mod admin;
 mod agent_loop;
 mod cdc_reader;
+mod flow;
 mod hot_state;
 mod messages;
 mod queue;
 mod recall;
+mod reviews;
 mod steering;
 mod tls;
 mod wiring;
