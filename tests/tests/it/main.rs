@@ -14,6 +14,7 @@ mod messages;
 mod queue;
 mod recall;
 mod reviews;
+mod reviews;
 mod steering;
 mod tls;
 mod wiring;

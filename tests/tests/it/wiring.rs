@@ -95,17 +95,12 @@ fn queues(template: &Template) -> Vec<String> {
         if queues.get(queue.as_str()).is_none_or(|found| string(found, "QueueName") != agent) {
             problems.push(format!("WAKE_UP_QUEUES sends {agent} to {queue}, which is not its queue"));
         }
-        let reader = functions.values().find(|function| string(function, "FunctionName") == "cdc-reader");
-        let may_send = reader
-            .and_then(|reader| reader.get("Policies"))
-            .and_then(Value::as_sequence)
-            .is_some_and(|policies| {
-                policies
-                    .iter()
-                    .any(|policy| referred(policy["SQSSendMessagePolicy"].get("QueueName")) == queue)
-            });
-        if !may_send {
+        if !may_send(template, "cdc-reader", queue) {
             problems.push(format!("cdc-reader may not send to {queue}"));
+        }
+        // Whoever reviews a memory may or may not be an operator.
+        if agent == "indexer" && !may_send(template, "recall", queue) {
+            problems.push(format!("recall may not send to {queue}"));
         }
         let dead = queues
             .get(queue.as_str())
@@ -163,6 +158,17 @@ fn queues(template: &Template) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Whether a function may send to a queue, whatever the parameters.
+fn may_send(template: &Template, name: &str, queue: &str) -> bool {
+    let functions = template.resources("AWS::Serverless::Function");
+    let function = functions.values().find(|function| string(function, "FunctionName") == name);
+    function.and_then(|function| function.get("Policies")).and_then(Value::as_sequence).is_some_and(
+        |policies| {
+            policies.iter().any(|policy| referred(policy["SQSSendMessagePolicy"].get("QueueName")) == queue)
+        },
+    )
 }
 
 /// Whether the function with the admin API has a statement that allows an action on a queue.
