@@ -155,7 +155,7 @@ pub(crate) enum Do {
         /// Whether no other model may be asked.
         built_in_only: bool,
     },
-    /// Keep what was thought and move the cursor: [`Happened::Committed`].
+    /// Keep what was thought and move the cursor: [`Happened::Committed`] or [`Happened::Failed`].
     Commit {
         /// The window's last version.
         through: i64,
@@ -379,13 +379,14 @@ impl Flow {
             }
             (Step::TakingSlot, Happened::Slot(false)) => {
                 let delay = Delay::For(look(self.terms.deferrals));
-                self.leave(self.tries.saturating_sub(1), Last::Defer(delay, Ended::Deferred))
+                self.leave(self.before(), Last::Defer(delay, Ended::Deferred))
             }
             (Step::Thinking, Happened::Thought) => {
                 self.step = Step::Committing;
                 Do::Commit { through: self.through, degraded: self.degraded }
             }
-            (Step::Thinking, Happened::Failed(fault)) => self.failed(fault, now),
+            // The store may refuse what was thought, which is the window's fault as much as when thinking fails.
+            (Step::Thinking | Step::Committing, Happened::Failed(fault)) => self.failed(fault, now),
             (Step::Committing, Happened::Committed(true)) => self.moved(Ended::Thought, now),
             (Step::Quarantining, Happened::Committed(true)) => self.moved(Ended::Quarantined, now),
             (Step::Committing | Step::Quarantining, Happened::Committed(false)) => self.lost_race(),
@@ -394,7 +395,7 @@ impl Flow {
             (Step::Closing(_), _) => Do::End(self.again()),
             (Step::Quarantining, _) => self.put_off(self.blamed()),
             (Step::Thinking | Step::Committing, _) => self.put_off(UNBLAMED),
-            (_, _) => self.put_off(self.tries.saturating_sub(1)),
+            (_, _) => self.put_off(self.before()),
         }
     }
 
@@ -402,18 +403,18 @@ impl Flow {
         let redrives = self.terms.version.is_none();
         let Some(seen) = seen else {
             let ended = if redrives { Ended::NothingNew } else { Ended::UnknownSession };
-            return self.leave(0, Last::End(ended));
+            return self.leave(self.before(), Last::End(ended));
         };
         self.seen = Some(seen);
         self.degraded = None;
         if !redrives {
             if seen.held {
-                return self.leave(0, Last::End(Ended::Held));
+                return self.leave(self.before(), Last::End(Ended::Held));
             }
             match self.verdict(seen, now) {
                 Verdict::Think => {}
-                Verdict::NothingNew => return self.leave(0, Last::End(self.so_far)),
-                Verdict::StillBusy => return self.leave(0, Last::End(Ended::StillBusy)),
+                Verdict::NothingNew => return self.leave(self.before(), Last::End(self.so_far)),
+                Verdict::StillBusy => return self.leave(self.before(), Last::End(Ended::StillBusy)),
             }
             if let (Some(timeout), Some(awaited)) = (self.terms.wait, seen.awaited)
                 && awaited < seen.through
@@ -421,7 +422,7 @@ impl Flow {
                 let waited = now.duration_since(seen.accepted.1);
                 if waited < SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX) {
                     let delay = Delay::For(look(self.terms.deferrals));
-                    return self.leave(0, Last::Defer(delay, Ended::Waiting));
+                    return self.leave(self.before(), Last::Defer(delay, Ended::Waiting));
                 }
                 self.degraded = Some(Degraded::WaitedInVain);
             }
@@ -563,6 +564,11 @@ impl Flow {
         self.leave(tries, Last::End(again))
     }
 
+    /// The tries that stay on record when this one did not come to think.
+    const fn before(&self) -> u32 {
+        self.tries.saturating_sub(1)
+    }
+
     /// The tries that stay on record when setting the window aside failed: whether it failed or killed is not confused.
     const fn blamed(&self) -> u32 {
         if self.tries > MOST_DEATHS || self.tries < MOST_TRIES { self.tries } else { MOST_TRIES }
@@ -620,3 +626,5 @@ fn look(deferrals: u32) -> Duration {
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;

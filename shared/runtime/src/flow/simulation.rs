@@ -22,7 +22,7 @@ mod world;
 
 use chance::Chance;
 use chaos::Action;
-use world::World;
+use world::{Provider, World};
 
 /// Seeds per suite unless told otherwise.
 const INTERLEAVINGS: u64 = 10_000;
@@ -38,6 +38,8 @@ struct Suite {
     /// Whether there is a sweep. Without it nothing may be lost that only the sweep finds again.
     sweep: bool,
     concurrency: Option<u32>,
+    /// What the provider says at first.
+    provider: Provider,
     /// How often what happens, in proportion.
     mix: &'static [(Action, usize)],
 }
@@ -49,6 +51,7 @@ const PLAIN: Suite = Suite {
     faults: 8,
     sweep: true,
     concurrency: None,
+    provider: Provider::Up,
     mix: &[(Action::Work, 70), (Action::Arrive, 8), (Action::Publish, 10), (Action::Tick, 8)],
 };
 
@@ -311,6 +314,18 @@ fn only_poison_is_set_aside_and_nothing_else_with_it() {
             (Action::Provider, 3),
             (Action::Sweep, 2),
         ],
+        ..PLAIN
+    };
+    run(&SUITE);
+}
+
+#[test]
+fn an_outage_is_nobodys_fault_however_long_it_lasts() {
+    static SUITE: Suite = Suite {
+        steps: 300,
+        faults: 6,
+        provider: Provider::Down,
+        mix: &[(Action::Work, 90), (Action::Arrive, 1), (Action::Publish, 4), (Action::Jump, 14)],
         ..PLAIN
     };
     run(&SUITE);

@@ -88,11 +88,12 @@ impl World {
     }
 
     fn arrive(&mut self, session: usize, chance: &mut Chance, poison: bool) {
-        let kind = match (poison, chance.below(8)) {
+        let kind = match (poison, chance.below(9)) {
             (false, _) => Kind::Fine,
             (true, 0..3) => Kind::Fails,
             (true, 3) => Kind::FailsForGood,
             (true, 4..6) => Kind::FailsSometimes,
+            (true, 6) => Kind::Refused,
             (true, _) => Kind::Kills,
         };
         self.sessions[session].push(Event { accepted: self.now, kind, to: chance.below(AGENTS + 1) });
@@ -187,6 +188,12 @@ impl World {
         }
     }
 
+    fn redrive_all(&mut self) {
+        for run in self.open().collect::<Vec<_>>() {
+            self.send(self.records[run].agent, self.records[run].session, Says::Redrive(run), 0, 0);
+        }
+    }
+
     fn redrive_dead_letter(&mut self, agent: usize, chance: &mut Chance) {
         if self.queues[agent].dead.is_empty() {
             return;
@@ -259,9 +266,13 @@ impl World {
         }
     }
 
-    /// What was poison no longer is: every window that was set aside can be redriven, once, from its record or from its
-    /// dead letter.
+    /// Every window that was set aside can be redriven from its record or from its dead letter: without end while it is
+    /// poison, and once when it no longer is.
     fn heal(&mut self, chance: &mut Chance) {
+        if self.violation.is_none() && chance.percent(40) {
+            self.redrive_all();
+            self.run_until_quiet(chance);
+        }
         self.note(|world| format!("healed after {} s", world.now - BEGINNING));
         for event in self.sessions.iter_mut().flatten() {
             event.kind = Kind::Fine;
@@ -282,9 +293,7 @@ impl World {
             let left = self.open().find(|run| self.records[*run].sent_back);
             self.must(left.is_none(), || format!("run {left:?} was not redriven by its dead letter"));
         }
-        for run in self.open().collect::<Vec<_>>() {
-            self.send(self.records[run].agent, self.records[run].session, Says::Redrive(run), 0, 0);
-        }
+        self.redrive_all();
         self.run_until_quiet(chance);
         let left = self.open().next();
         self.must(left.is_none(), || format!("run {left:?} was not redriven"));

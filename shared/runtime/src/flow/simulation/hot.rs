@@ -18,6 +18,13 @@ pub(super) struct Lease {
     pub(super) vanished: u32,
 }
 
+/// Whose lease it is. A redrive is leased under its run and never meets the session's own windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    Session { agent: usize, session: usize },
+    Run(usize),
+}
+
 pub(super) enum Taken {
     Yes { tries: u32, through: i64 },
     No { until: i64 },
@@ -54,7 +61,7 @@ pub(super) struct Slot {
 /// The table of leases, memos and slots. What it holds may be lost at any time.
 #[derive(Debug, Default)]
 pub(super) struct Hot {
-    leases: Vec<[Option<Lease>; AGENTS]>,
+    leases: Vec<(Subject, Lease)>,
     pub(super) memos: Vec<[Vec<Memo>; AGENTS]>,
     pub(super) slots: Vec<Slot>,
     /// The last step at which a lease was overwritten for another window before its own was done with, or lost.
@@ -64,7 +71,7 @@ pub(super) struct Hot {
 impl Hot {
     pub(super) fn of(sessions: usize) -> Self {
         Self {
-            leases: vec![[None; AGENTS]; sessions],
+            leases: Vec::new(),
             memos: (0..sessions).map(|_| Default::default()).collect(),
             slots: Vec::new(),
             displaced: vec![[0; AGENTS]; sessions],
@@ -72,28 +79,32 @@ impl Hot {
     }
 
     pub(super) fn wipe(&mut self, step: u32) {
-        let sessions = self.leases.len();
+        let sessions = self.memos.len();
         *self = Self::of(sessions);
         self.displaced = vec![[step; AGENTS]; sessions];
     }
 
-    pub(super) fn lease(&self, session: usize, agent: usize) -> Option<&Lease> {
-        self.leases[session][agent].as_ref()
+    pub(super) fn lease(&self, subject: Subject) -> Option<&Lease> {
+        self.leases.iter().find(|(it, _)| *it == subject).map(|(_, lease)| lease)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what the real one is told, and the step")]
+    fn lease_mut(&mut self, subject: Subject, holder: usize) -> Option<&mut Lease> {
+        self.leases
+            .iter_mut()
+            .find(|(it, lease)| *it == subject && lease.holder == Some(holder))
+            .map(|(_, lease)| lease)
+    }
+
     pub(super) fn acquire(
         &mut self,
-        session: usize,
-        agent: usize,
+        subject: Subject,
         holder: usize,
-        after: i64,
-        through: i64,
+        (after, through): (i64, i64),
         now: i64,
         step: u32,
     ) -> Taken {
         let fresh = Lease { holder: Some(holder), ends: now + LEASE, after, tries: 1, through, vanished: 0 };
-        let lease = match self.leases[session][agent] {
+        let lease = match self.lease(subject).copied() {
             None => fresh,
             Some(other) if other.holder.is_some_and(|it| it != holder) && other.ends > now => {
                 return Taken::No { until: other.ends };
@@ -109,35 +120,32 @@ impl Hot {
                 ..left
             },
             Some(other) => {
-                if other.holder != Some(holder) {
+                if let Subject::Session { agent, session } = subject
+                    && other.holder != Some(holder)
+                {
                     self.displaced[session][agent] = step;
                 }
                 fresh
             }
         };
-        self.leases[session][agent] = Some(lease);
+        self.leases.retain(|(it, _)| *it != subject);
+        self.leases.push((subject, lease));
         Taken::Yes { tries: lease.tries, through: lease.through }
     }
 
-    pub(super) fn release(&mut self, session: usize, agent: usize, holder: usize) {
-        let lease = &mut self.leases[session][agent];
-        if lease.is_some_and(|lease| lease.holder == Some(holder)) {
-            *lease = None;
-        }
+    pub(super) fn release(&mut self, subject: Subject, holder: usize) {
+        self.leases.retain(|(it, lease)| *it != subject || lease.holder != Some(holder));
     }
 
     pub(super) fn give_up(
         &mut self,
-        session: usize,
-        agent: usize,
+        subject: Subject,
         holder: usize,
         tries: u32,
         through: i64,
         survived: bool,
     ) {
-        if let Some(lease) = self.leases[session][agent].as_mut()
-            && lease.holder == Some(holder)
-        {
+        if let Some(lease) = self.lease_mut(subject, holder) {
             let vanished = if survived { 0 } else { lease.vanished };
             *lease = Lease { holder: None, ends: 0, tries, through, vanished, ..*lease };
         }

@@ -7,7 +7,7 @@ pub(super) const VISIBILITY: i64 = 360;
 pub(super) const RETENTION: i64 = 14 * 24 * 3600;
 
 /// What a message says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Says {
     /// The session has events up to this version.
     Version(i64),

@@ -2,8 +2,8 @@
 
 use super::queue::{Message, Says};
 use super::worker::{MAX_WAIT, Run, TIMEOUT};
-use super::world::{AGENTS, DEBOUNCED, Kind, World, tenant_of};
-use crate::flow::{Degraded, Do, MOST_DEATHS, Poison};
+use super::world::{DEBOUNCED, Kind, World, tenant_of};
+use crate::flow::{Degraded, Do, Ended, MOST_DEATHS, MOST_TRIES, Poison};
 
 impl World {
     /// Whether SQS may give up on a message: only when sending it anew failed, or is still going on, twice.
@@ -116,18 +116,35 @@ impl World {
         let (agent, session) = (run.agent, run.message.session);
         let after = run.after();
         self.must(through == after + 1, || format!("sets ({after}, {through}] aside"));
-        let event = self.sessions[session][after as usize];
-        let guilty = event.kind != Kind::Fine && (event.to == agent || event.to == AGENTS);
-        let vanished = self.hot.lease(session, agent).map_or(0, |lease| lease.vanished);
-        let died_often = matches!(poison, Poison::Deadly { .. }) && vanished + 1 >= MOST_DEATHS;
-        self.must(guilty || died_often, || {
+        let kind = self.poison(session, agent, after, after + 1);
+        let vanished = self.hot.lease(run.subject()).map_or(0, |lease| lease.vanished);
+        let guilty = match (poison, kind) {
+            (Poison::Failed, kind) => {
+                run.leased.is_some_and(|leased| leased.failed) && kind.is_some_and(|kind| kind != Kind::Kills)
+            }
+            (Poison::Deadly { .. }, Some(Kind::Kills)) => true,
+            // Whoever dies ten times in a row for other reasons is not told from one that was killed. What failed by
+            // its own fault in between does not count as survived.
+            (Poison::Deadly { .. }, None) => vanished + 1 >= MOST_DEATHS,
+            (Poison::Deadly { .. }, Some(_)) => vanished + MOST_TRIES >= MOST_DEATHS,
+        };
+        self.must(guilty, || {
             format!(
-                "agent {agent}, session {session}: {through} is set aside as {poison:?}, {vanished} vanished"
+                "agent {agent}, session {session}: {through} ({kind:?}) as {poison:?}, {vanished} vanished"
             )
         });
-        if poison == Poison::Failed {
-            let fails = run.leased.is_some_and(|leased| leased.failed);
-            self.must(fails && event.kind != Kind::Kills, || format!("{through} did not fail: {event:?}"));
-        }
+    }
+
+    /// Whoever acknowledges a wake-up because somebody else will come has seen to that.
+    pub(super) fn check_ended(&mut self, run: &Run, ended: Ended) {
+        let kept = match ended {
+            Ended::Deferred | Ended::Waiting => matches!(run.promise, Some(Do::Defer { .. })),
+            Ended::Asleep => matches!(run.promise, Some(Do::Hold { .. })),
+            Ended::Held => run.seen.is_some_and(|seen| seen.held),
+            Ended::StillBusy => run.seen.is_some_and(|seen| run.message.says < Says::Version(seen.head)),
+            Ended::UnknownSession | Ended::FannedOut => false,
+            _ => true,
+        };
+        self.must(kept, || format!("ends as {ended:?} after {:?}", run.promise));
     }
 }

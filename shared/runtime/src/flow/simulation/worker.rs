@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::chance::Chance;
-use super::hot::{LEASE, Memo, Taken};
+use super::hot::{LEASE, Memo, Subject, Taken};
 use super::queue::{Message, Received, Says};
 use super::world::{AGENTS, DEBOUNCED, Hold, Kind, Provider, QUIET, Record, WAITING, World, at, tenant_of};
 use crate::flow::{
@@ -46,6 +46,8 @@ pub(super) struct Run {
     /// Since when it has not thought about more than one event at a time.
     pub(super) narrow: bool,
     pub(super) quarantine: Option<usize>,
+    /// The last thing that was done, for certain, to let somebody come again.
+    pub(super) promise: Option<Do>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +157,7 @@ impl World {
             exhausted: false,
             narrow: false,
             quarantine: None,
+            promise: None,
         });
     }
 
@@ -186,7 +189,7 @@ impl World {
                 Happened::Claimed(claimed.map(|(seen, _)| seen))
             }
             Do::Lease { after, through } => {
-                match self.hot.acquire(session, agent, run.holder, after, through, now, self.step) {
+                match self.hot.acquire(run.subject(), run.holder, (after, through), now, self.step) {
                     Taken::Yes { tries, through } => Happened::Leased { tries, through },
                     Taken::No { until } => Happened::NotLeased { until: at(until) },
                 }
@@ -200,22 +203,18 @@ impl World {
             }
             Do::Commit { through, degraded } => {
                 self.check_commit(run, through, degraded);
-                let after = run.after();
-                Happened::Committed(match run.message.says {
-                    Says::Version(_) => self.advance(session, agent, after, through, run.generation),
-                    Says::Redrive(record) => self.close(record),
-                })
+                return Act::Happened(self.commit(run, through));
             }
             Do::Quarantine { through, poison } => return self.quarantine(run, through, poison),
             Do::Release => {
                 self.hot.vacate(run.holder);
-                self.hot.release(session, agent, run.holder);
+                self.hot.release(run.subject(), run.holder);
                 Happened::Done
             }
             Do::Yield { tries, through } => {
-                let survived = run.leased.is_some_and(|leased| leased.survived);
+                let survived = run.leased.is_some_and(|leased| leased.survived && !leased.failed);
                 self.hot.vacate(run.holder);
-                self.hot.give_up(session, agent, run.holder, tries, through, survived);
+                self.hot.give_up(run.subject(), run.holder, tries, through, survived);
                 Happened::Done
             }
             Do::SendRest { version } => {
@@ -249,11 +248,7 @@ impl World {
     fn think(&mut self, run: &mut Run, through: i64, built_in_only: bool, chance: &mut Chance) -> Act {
         let (agent, session) = (run.agent, run.message.session);
         let after = run.after();
-        let poison = self.sessions[session][after as usize..through as usize]
-            .iter()
-            .filter(|event| event.to == agent || event.to == AGENTS)
-            .map(|event| event.kind)
-            .find(|kind| *kind != Kind::Fine);
+        let poison = self.poison(session, agent, after, through);
         if poison == Some(Kind::Kills) {
             return Act::Died;
         }
@@ -323,6 +318,28 @@ impl World {
         });
     }
 
+    fn commit(&mut self, run: &Run, through: i64) -> Happened {
+        let (agent, session) = (run.agent, run.message.session);
+        let after = run.after();
+        if self.poison(session, agent, after, through) == Some(Kind::Refused) {
+            for memo in self.hot.memos[session][agent].iter_mut().filter(|memo| memo.after == after) {
+                memo.failed_before = true;
+            }
+            return Happened::Failed(Fault::Window);
+        }
+        Happened::Committed(match run.message.says {
+            Says::Version(_) => {
+                let moved = self.advance(session, agent, after, through, run.generation);
+                let generation = self.positions[session][agent].generation;
+                self.must(!moved || generation == run.generation, || {
+                    format!("a run of generation {} commits in {generation}", run.generation)
+                });
+                moved
+            }
+            Says::Redrive(record) => self.close(record),
+        })
+    }
+
     fn quarantine(&mut self, run: &mut Run, through: i64, poison: Poison) -> Act {
         let (agent, session) = (run.agent, run.message.session);
         let after = run.after();
@@ -379,6 +396,7 @@ impl World {
             let visible_at = self.now + seconds(Delay::BackOff { attempt });
             return self.queues[agent].change_visibility(message.id, visible_at);
         }
+        self.check_ended(run, ended);
         self.queues[agent].delete(message.id);
         if let Says::Version(version) = message.says
             && !self.suite.sweep
@@ -396,6 +414,13 @@ impl Run {
         self.message.receives + 1 >= MOST_RECEIVES && self.seen.is_none()
     }
 
+    pub(super) fn subject(&self) -> Subject {
+        match self.message.says {
+            Says::Version(_) => Subject::Session { agent: self.agent, session: self.message.session },
+            Says::Redrive(run) => Subject::Run(run),
+        }
+    }
+
     pub(super) fn after(&self) -> i64 {
         self.seen.map_or(0, |seen| seen.after)
     }
@@ -409,7 +434,10 @@ impl Run {
             }
             (Do::Release | Do::Yield { .. }, _) => (self.leased, self.has_slot) = (None, false),
             (_, Happened::Slot(taken)) => self.has_slot = taken,
-            (Do::Think { .. }, Happened::Failed(Fault::Window | Fault::WindowForGood)) => {
+            (promise @ (Do::Defer { .. } | Do::Hold { .. } | Do::SendRest { .. }), Happened::Done) => {
+                self.promise = Some(promise);
+            }
+            (_, Happened::Failed(Fault::Window | Fault::WindowForGood)) => {
                 if let Some(leased) = self.leased.as_mut() {
                     (leased.survived, leased.failed) = (true, true);
                 }

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     FailsSometimes,
     Fails,
     FailsForGood,
+    /// What is thought about it cannot be stored.
+    Refused,
     Kills,
 }
 
@@ -151,7 +153,7 @@ impl World {
             hot: Hot::of(suite.sessions),
             queues: Default::default(),
             pending: Vec::new(),
-            provider: Provider::Up,
+            provider: suite.provider,
             workers: (0..suite.workers).map(|_| Worker::default()).collect(),
             messages: 0,
             holders: 0,
@@ -265,6 +267,15 @@ impl World {
         position.cursor = through;
         self.cover(session, agent, after, through);
         true
+    }
+
+    /// The first event of a window that is not fine for an agent.
+    pub(super) fn poison(&self, session: usize, agent: usize, after: i64, through: i64) -> Option<Kind> {
+        self.sessions[session][after as usize..through as usize]
+            .iter()
+            .filter(|event| event.to == agent || event.to == AGENTS)
+            .map(|event| event.kind)
+            .find(|kind| *kind != Kind::Fine)
     }
 
     pub(super) fn cover(&mut self, session: usize, agent: usize, after: i64, through: i64) {
