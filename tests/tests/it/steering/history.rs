@@ -30,14 +30,14 @@ impl Stage {
 
 fn line(outcome: &EventOutcome) -> String {
     let state = serde_json::to_value(outcome.state).unwrap();
-    let mut line = format!("{} {}", outcome.version, state.as_str().unwrap());
+    let mut parts = vec![outcome.version.to_string(), state.as_str().unwrap().to_owned()];
     for thought in &outcome.thoughts {
-        line.push_str(&format!(" {}", thought.outcome));
         assert_eq!(thought.memory.is_none(), thought.outcome == "dropped");
-        line.push_str(&thought.reason.as_deref().map(|reason| format!(":{reason}")).unwrap_or_default());
+        let reason = thought.reason.as_deref().map(|reason| format!(":{reason}")).unwrap_or_default();
+        parts.push(format!("{}{reason}", thought.outcome));
     }
-    line.push_str(&outcome.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default());
-    line
+    parts.extend(outcome.reason.as_deref().map(|reason| format!("({reason})")));
+    parts.join(" ")
 }
 
 #[tokio::test]

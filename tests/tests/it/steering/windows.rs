@@ -56,7 +56,8 @@ async fn a_window_is_set_aside_once_and_the_next_begins_behind_it() {
     let open = stage.operator.quarantined(&store::RunFilter::default(), 10).await.unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!((open[0].after, open[0].through, open[0].session), (0, 1, session));
-    assert_eq!((open[0].error.chars().count(), &open[0].error[..6]), (500, "bad\u{fffd}"));
+    assert_eq!(open[0].error.chars().count(), 500);
+    assert!(open[0].error.starts_with("bad\u{fffd}é"));
     assert_eq!(stage.claim("acme", session).await.window.after, 1);
     let tenant = TenantId::new("acme").unwrap();
     let other = stage.agent.claim(&claim("other", &tenant, session)).await.unwrap().unwrap();
