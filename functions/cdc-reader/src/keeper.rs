@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -137,16 +138,17 @@ impl Keeper {
             tracing::warn!(%error, "the progress of the agents could not be read");
             Vec::new()
         });
-        let through: Vec<_> =
-            asked.iter().zip(through).filter(|(_, through)| *through).map(|(asked, _)| asked).collect();
+        let mut through: HashMap<_, _> = asked.iter().zip(through).collect();
+        through.retain(|_, through| *through);
         {
             let mut lane = self.lane.lock();
-            for (agent, session, version) in &through {
+            for (agent, session, version) in through.keys() {
                 lane.came_through(agent, *session, *version, now);
             }
         }
         let needed = |wake: &Wake| {
-            !through.iter().any(|(agent, session, _)| *agent == wake.agent && *session == wake.session)
+            let question = (Arc::clone(&wake.agent), wake.session, wake.version);
+            !through.contains_key(&question)
         };
         self.wake(released.into_iter().filter(needed).collect(), now).await;
         for (agent, waiting, outstanding) in self.lane.lock().sizes() {
