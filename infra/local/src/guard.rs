@@ -221,6 +221,11 @@ impl Guarded {
         Ok(self.process.try_wait()?.is_some())
     }
 
+    /// Its process id: its servers are its children.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The file that says why it ended.
     pub fn log(&self) -> &Path {
         &self.log

@@ -5,6 +5,7 @@
 
 mod account;
 pub mod cache;
+pub mod chaos;
 pub mod database;
 pub mod emulator;
 mod environment;

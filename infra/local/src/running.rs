@@ -1,6 +1,7 @@
 //! The whole local stack: Postgres, the emulator, the deployed template, the functions.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use anyhow::{Context, Result, bail};
 use aws_config::SdkConfig;
 use store::DatabaseConfig;
 use store::migrate::{self, Slot};
+use url::Url;
 
 use crate::cache::Cache;
+use crate::chaos::processes::{self, Process};
 use crate::database::{OwnDatabase, connect};
 use crate::functions::{self, Hosting};
 use crate::guard::{Guarded, Lease, Post};
@@ -21,6 +24,7 @@ use crate::{Environment, emulator, postgres, stack};
 /// The account a stack of ours lives in: the one plain AWS tools use when their access key is no account number.
 pub const ACCOUNT: &str = "000000000000";
 const DEFAULT_SLOT: &str = "afterthought";
+const FUNCTIONS: &str = "the functions' host";
 /// Model settings that are passed on to the functions, as template parameters.
 const PASSED_ON: [(&str, &str); 7] = [
     ("MODEL_URL", "ModelUrl"),
@@ -46,6 +50,19 @@ pub struct Options {
     pub reload: bool,
     /// Whether everything the stack keeps is meant to go with it.
     pub throw_away: bool,
+    /// What the functions are told of their surroundings instead of the truth.
+    pub detour: Option<Detour>,
+}
+
+/// Where the functions find Postgres and AWS instead of where they are, so that something can stand in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detour {
+    /// In place of the address in `DATABASE_URL`.
+    pub database: SocketAddr,
+    /// In place of the address in `AWS_ENDPOINT_URL`.
+    pub aws: SocketAddr,
+    /// Set beside what the deployed stack sets.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// A stack that runs, for as long as this value or its process lives.
@@ -149,8 +166,11 @@ pub async fn start(
     };
     let mut function_environment = deployed.environment.clone();
     function_environment.extend(emulator::credentials(&aws_endpoint, &account));
+    if let Some(detour) = &options.detour {
+        lead_around(&mut function_environment, detour)?;
+    }
     let guarded = functions::start(&post, &cache, state, &hosting, &function_environment).await?;
-    parts.push(("the functions' host", guarded, post));
+    parts.push((FUNCTIONS, guarded, post));
 
     let endpoints = Endpoints {
         database_url: server_url,
@@ -164,6 +184,25 @@ pub async fn start(
     };
     claim.publish(&endpoints)?;
     Ok(Running { endpoints, agents, aws, parts, leases, own_database, shares_emulator, claim })
+}
+
+fn lead_around(environment: &mut BTreeMap<String, String>, detour: &Detour) -> Result<()> {
+    for (variable, address) in [("DATABASE_URL", detour.database), ("AWS_ENDPOINT_URL", detour.aws)] {
+        let url = environment
+            .get_mut(variable)
+            .with_context(|| format!("the functions are not told {variable}"))?;
+        *url = at_address(url, address).with_context(|| format!("{variable} cannot be led elsewhere"))?;
+    }
+    environment.extend(detour.variables.clone());
+    Ok(())
+}
+
+/// The same URL at another address.
+fn at_address(url: &str, address: SocketAddr) -> Result<String> {
+    let mut url = Url::parse(url)?;
+    url.set_host(Some(&address.ip().to_string()))?;
+    url.set_port(Some(address.port())).ok().context("the URL takes no port")?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 #[expect(clippy::disallowed_methods, reason = "an account nobody else has")]
@@ -241,6 +280,12 @@ impl Running {
         Ok(())
     }
 
+    /// The processes of the functions and of their host, each of which is started again when it dies.
+    pub fn processes(&self) -> Result<Vec<Process>> {
+        let host = self.parts.iter().find(|(name, ..)| *name == FUNCTIONS);
+        host.map_or_else(|| Ok(Vec::new()), |(_, guarded, _)| processes::children(guarded.pid()))
+    }
+
     /// Stops everything and waits until it has ended.
     pub async fn stop(self) -> Result<()> {
         let Self { aws, parts, leases, own_database, shares_emulator, claim, .. } = self;
@@ -256,5 +301,31 @@ impl Running {
         tokio::task::spawn_blocking(move || drop(own_database)).await?;
         drop(claim);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_functions_are_led_elsewhere_with_the_same_user_and_database() {
+        let mut environment: BTreeMap<String, String> = [
+            ("DATABASE_URL", "postgres://me:secret@127.0.0.1:5432/memories?sslmode=disable"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+            ("CDC_SLOT", "slot"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let detour = Detour {
+            database: ([127, 0, 0, 1], 1).into(),
+            aws: ([127, 0, 0, 1], 2).into(),
+            variables: BTreeMap::from([("CDC_SWEEP_SECONDS".to_owned(), "5".to_owned())]),
+        };
+        lead_around(&mut environment, &detour).unwrap();
+        assert_eq!(environment["DATABASE_URL"], "postgres://me:secret@127.0.0.1:1/memories?sslmode=disable");
+        assert_eq!(environment["AWS_ENDPOINT_URL"], "http://127.0.0.1:2");
+        assert_eq!((&*environment["CDC_SLOT"], &*environment["CDC_SWEEP_SECONDS"]), ("slot", "5"));
+        assert!(lead_around(&mut BTreeMap::new(), &detour).is_err());
     }
 }

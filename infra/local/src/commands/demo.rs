@@ -77,6 +77,7 @@ impl Demo {
             summary_quiet_seconds: Some(SUMMARY_QUIET_SECONDS),
             reload: false,
             throw_away: true,
+            detour: None,
         };
         let mut running = tokio::select! {
             started = Box::pin(running::start(&state, environment, &options, step)) => started?,

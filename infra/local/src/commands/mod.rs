@@ -1,5 +1,6 @@
 //! The commands of `cargo local`.
 
+mod chaos;
 mod demo;
 mod import;
 mod logs;
@@ -32,6 +33,8 @@ enum Command {
     Up(up::Up),
     /// Watch a conversation become memories and answer questions, then stop everything.
     Demo(demo::Demo),
+    /// Import conversations while everything that may fail does, and compare with an import left in peace.
+    Chaos(chaos::Chaos),
     /// Import conversations into the running stack.
     Import(import::Import),
     /// Ask the running stack what it remembers of a user.
@@ -70,6 +73,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Up(command) => Box::pin(command.run(&environment)).await,
         Command::Demo(command) => Box::pin(command.run(&environment)).await,
+        Command::Chaos(command) => Box::pin(command.run(&environment)).await,
         Command::Import(command) => Box::pin(command.run()).await,
         Command::Recall(command) => command.run().await,
         Command::Status(command) => command.run().await,

@@ -37,6 +37,7 @@ impl Up {
             summary_quiet_seconds: self.summary_quiet,
             reload: self.reload,
             throw_away: false,
+            detour: None,
         };
         let mut running = tokio::select! {
             started = Box::pin(running::start(&state, environment, &options, step)) => started?,

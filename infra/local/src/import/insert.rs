@@ -24,7 +24,7 @@ impl Imported {
 }
 
 /// Inserts a whole session in one transaction and answers how many of its turns were new.
-pub(super) async fn insert(client: &mut Client, session: &Session) -> Result<u64> {
+pub(crate) async fn insert(client: &mut Client, session: &Session) -> Result<u64> {
     let transaction = client.transaction().await?;
     transaction
         .execute(

@@ -17,8 +17,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 pub use insert::Imported;
+pub(crate) use insert::insert;
 pub use session::{Session, Turn};
 
 /// How a file is laid out.
@@ -91,7 +93,34 @@ pub async fn import(
     owner: &Owner,
     mut progress: impl FnMut(&Imported),
 ) -> Result<Imported> {
-    let (sender, mut sessions) = mpsc::channel(4);
+    let (mut sessions, reading) = read(path, format, owner);
+    let mut imported = Imported::default();
+    while let Some(session) = sessions.recv().await {
+        imported.add(insert(client, &session).await?, &session);
+        progress(&imported);
+    }
+    drop(sessions);
+    reading.await??;
+    Ok(imported)
+}
+
+/// Every session of a file, to be inserted by the caller.
+///
+/// # Errors
+/// As [`import`].
+pub async fn sessions(path: &Path, format: Format, owner: &Owner) -> Result<Vec<Session>> {
+    let (mut sessions, reading) = read(path, format, owner);
+    let mut all = Vec::new();
+    while let Some(session) = sessions.recv().await {
+        all.push(session);
+    }
+    reading.await??;
+    Ok(all)
+}
+
+/// Reads a file off the runtime, session by session.
+fn read(path: &Path, format: Format, owner: &Owner) -> (mpsc::Receiver<Session>, JoinHandle<Result<()>>) {
+    let (sender, sessions) = mpsc::channel(4);
     let (path, owner) = (path.to_owned(), owner.clone());
     let reading = tokio::task::spawn_blocking(move || match format {
         Format::Jsonl => json_lines::read(&path, &owner, &sender),
@@ -102,14 +131,7 @@ pub async fn import(
             array::read(open(&path)?, "sample", |entry| locomo::sessions(entry, &owner), &sender)
         }
     });
-    let mut imported = Imported::default();
-    while let Some(session) = sessions.recv().await {
-        imported.add(insert::insert(client, &session).await?, &session);
-        progress(&imported);
-    }
-    drop(sessions);
-    reading.await??;
-    Ok(imported)
+    (sessions, reading)
 }
 
 /// Hands a session on; false when nobody wants more.

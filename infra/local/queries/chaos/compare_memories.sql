@@ -1,0 +1,11 @@
+-- Every current memory: content, data, confidence and who made it. $1 sessions that came in several transactions: since
+-- when a memory of theirs holds is the time of its last window's events, and not compared.
+select coalesce(s.tenant || '/' || s.user_id || '/' || s.session, m.tenant || '/' || coalesce(m.user_id, '*'))
+           || ' ' || m.type || ' ' || md5(m.key) as subject,
+       md5(jsonb_build_array(m.content, m.data, m.confidence, m.agent, m.model, m.status, m.pinned,
+               case when s.id is null or s.tenant || '/' || s.user_id || '/' || s.session <> all ($1) then m.valid_from end
+           )::text) as value,
+       'memory ' || m.id as place
+from afterthought.memories m
+left join afterthought.sessions s on m.scope = 'session' and s.id = m.session_id
+where m.valid_to is null
