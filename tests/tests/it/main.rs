@@ -14,7 +14,6 @@ mod messages;
 mod queue;
 mod recall;
 mod reviews;
-mod reviews;
 mod steering;
 mod tls;
 mod wiring;

@@ -43,7 +43,7 @@ impl Stage {
             ("DATABASE_URL", database.url()),
             ("HOT_TABLE", &hot_table),
             ("WAKE_UP_QUEUES", &format!("indexer={queue_url}")),
-            ("CONCURRENCY", "8"),
+            ("AGENT_CONCURRENCY", "8"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
