@@ -34,7 +34,7 @@ pub(super) struct AgentStatus {
 pub(super) struct SlotAnswer {
     pub(super) name: String,
     pub(super) exists: bool,
-    /// Whether it can never be read again.
+    /// Whether it can never be read again; a slot that does not exist is.
     pub(super) lost: bool,
     pub(super) reason: Option<String>,
     pub(super) lag_bytes: Option<i64>,

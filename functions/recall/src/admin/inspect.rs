@@ -42,7 +42,7 @@ impl Admin {
         let slot = SlotAnswer {
             name: self.slot.clone(),
             exists: slot.is_some(),
-            lost: slot.as_ref().is_some_and(|slot| slot.lost),
+            lost: slot.as_ref().is_none_or(|slot| slot.lost),
             reason: slot.as_ref().and_then(|slot| slot.reason.clone()),
             lag_bytes: slot.as_ref().and_then(|slot| slot.lag_bytes),
             reader: slot.and_then(|slot| slot.active_reader),

@@ -16,17 +16,19 @@ pub(crate) enum Towards {
 /// it is neither a moment nor a duration, or lies beyond what a timestamp holds.
 pub(crate) fn read(text: &str, towards: Towards, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
-    if let Ok(moment) = text.parse() {
-        return Some(moment);
-    }
-    let span: Span = text.parse().ok()?;
-    let now = now.to_zoned(TimeZone::UTC);
-    match towards {
-        Towards::Past => now.checked_sub(span.abs()),
-        Towards::Future => now.checked_add(span),
-    }
-    .ok()
-    .map(|moment| moment.timestamp())
+    let moment: Timestamp = if let Ok(moment) = text.parse() {
+        moment
+    } else {
+        let span: Span = text.parse().ok()?;
+        let now = now.to_zoned(TimeZone::UTC);
+        let moment = match towards {
+            Towards::Past => now.checked_sub(span.abs()),
+            Towards::Future => now.checked_add(span),
+        };
+        moment.ok()?.timestamp()
+    };
+    // As Postgres keeps it, so that an answer says what is stored.
+    Timestamp::from_microsecond(moment.as_microsecond()).ok()
 }
 
 #[cfg(test)]
@@ -60,6 +62,10 @@ mod tests {
     fn a_moment_is_taken_as_it_is() {
         for towards in [Towards::Past, Towards::Future] {
             assert_eq!(at("2026-01-01T01:00:00+01:00", towards).as_deref(), Some("2026-01-01T00:00:00Z"));
+            assert_eq!(
+                at("2026-01-01T00:00:00.123456789Z", towards).as_deref(),
+                Some("2026-01-01T00:00:00.123456Z")
+            );
         }
     }
 

@@ -20,8 +20,8 @@ const MOST_REDRIVEN: usize = 10_000;
 /// The most dead letters that are looked at per agent.
 const MOST_DEAD_LETTERS: usize = 2_000;
 
-const NOT_WOKEN: &str = "SQS did not accept every wake-up; the replication reader's sweep wakes the others within the hour, and repeating \
-                         this request does so now";
+const NOT_WOKEN: &str = "SQS did not accept every wake-up; the replication reader's sweep wakes the others within the hour, \
+                         and resuming the same target does so at once";
 const NOT_REDRIVEN: &str =
     "SQS did not accept every wake-up; the other windows stay set aside until this request is repeated";
 const NOT_CLEARED: &str = "the dead letters could not all be looked through; repeating this request deletes those of windows thought about since";

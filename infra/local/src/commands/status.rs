@@ -1,14 +1,13 @@
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use anyhow::Result;
 use clap::Args;
-use local::template::Template;
-use serde_json::json;
-use store::{DatabaseConfig, Role, Store};
+use serde_json::Value;
 
+use super::StateOption;
+use super::admin::{Admin, Fields, agent, list, number, place_or_everything, second, text};
 use super::progress::{dead_letters, depth};
 use super::terminal::say;
-use super::{StateOption, workspace};
 
 /// `cargo local status`
 #[derive(Debug, Args)]
@@ -23,77 +22,111 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) async fn run(self) -> Result<()> {
         let endpoints = self.state.open()?.endpoints()?;
-        let agents = Template::read(&workspace())?.agents();
-        let agents: Vec<&str> = agents.iter().map(String::as_str).collect();
-        let store = Store::new(&DatabaseConfig::parse(&endpoints.database_url)?, Role::Login, 1)?;
-        let progress = store.progress(&agents).await?;
-        let failures = store.quarantined_counts().await?;
-        let slot = store.slot_state(&endpoints.slot).await?;
+        let mut status = Admin::at(&endpoints.recall_url).get("status", Fields::default()).await?;
         let aws = local::emulator::sdk_config(&endpoints.aws_endpoint, &endpoints.account);
         let sqs = aws_sdk_sqs::Client::new(&aws);
         let dead = dead_letters(&sqs, &endpoints.queues).await?;
-        let mut waiting = BTreeMap::new();
-        for (agent, url) in &endpoints.queues {
-            waiting.insert(agent.as_str(), depth(&sqs, url).await?);
-        }
-        let slot_lag = slot.as_ref().and_then(|slot| slot.lag_bytes);
-        let reader = slot.as_ref().and_then(|slot| slot.active_reader.clone());
-        if self.json {
-            let agents: Vec<_> = progress
-                .iter()
-                .map(|agent| {
-                    json!({
-                        "agent": agent.agent,
-                        "events": agent.events,
-                        "events_behind": agent.events_behind,
-                        "sessions_behind": agent.sessions_behind,
-                        "lag_seconds": agent.lag_seconds,
-                        "failures": failures.get(&agent.agent).copied().unwrap_or(0),
-                        "wake_ups_waiting": waiting.get(agent.agent.as_str()),
-                        "dead_letters": dead.get(&agent.agent),
-                    })
-                })
-                .collect();
-            let lost = slot.as_ref().is_none_or(|slot| slot.lost);
-            let slot =
-                json!({ "name": endpoints.slot, "lag_bytes": slot_lag, "reader": reader, "lost": lost });
-            say(&json!({ "agents": agents, "slot": slot }).to_string());
-            return Ok(());
-        }
-        say(&format!(
-            "{:<18} {:>8} {:>8} {:>9} {:>7} {:>9} {:>8} {:>5}",
-            "agent", "events", "behind", "sessions", "lag s", "waiting", "failed", "dead"
-        ));
-        for agent in &progress {
-            let name = agent.agent.as_str();
-            let lag = agent.lag_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.0}"));
-            say(&format!(
-                "{name:<18} {:>8} {:>8} {:>9} {lag:>7} {:>9} {:>8} {:>5}",
-                agent.events,
-                agent.events_behind,
-                agent.sessions_behind,
-                waiting.get(name).copied().unwrap_or(0),
-                failures.get(name).copied().unwrap_or(0),
-                dead.get(name).copied().unwrap_or(0),
-            ));
-        }
-        say("");
-        say(&match (&slot, slot_lag) {
-            (None, _) => format!("slot {} is missing", endpoints.slot),
-            (Some(slot), _) if slot.lost => {
-                let why = slot.reason.as_deref().unwrap_or("the server gave no reason");
-                format!(
-                    "slot {} is lost ({why}); replace it by invoking migrate with {{\"recreate_slot\": true}}",
-                    endpoints.slot
-                )
+        // What waits in the queues, only SQS knows.
+        for agent in status.get_mut("agents").and_then(Value::as_array_mut).into_iter().flatten() {
+            let (name, failures) = (text(agent, "agent").to_owned(), number(agent, "quarantined"));
+            if let (Some(url), Some(fields)) = (endpoints.queues.get(&name), agent.as_object_mut()) {
+                fields.insert("wake_ups_waiting".to_owned(), depth(&sqs, url).await?.into());
+                fields.insert("failures".to_owned(), failures.into());
+                fields.insert("dead_letters".to_owned(), dead.get(&name).copied().into());
             }
-            (Some(_), lag) => format!(
-                "slot {}: {} bytes of WAL not yet confirmed, read by {}",
-                endpoints.slot,
-                lag.unwrap_or(0),
-                reader.as_deref().unwrap_or("nobody")
-            ),
-        });
+        }
+        say(&if self.json { status.to_string() } else { readable(&status) });
         Ok(())
+    }
+}
+
+fn readable(status: &Value) -> String {
+    let mut lines = format!(
+        "{:<18} {:>8} {:>8} {:>9} {:>6} {:>7} {:>9} {:>8} {:>5}",
+        "agent", "events", "behind", "sessions", "held", "lag s", "waiting", "failed", "dead"
+    );
+    for agent in list(status, "agents") {
+        let lag = agent.get("lag_seconds").and_then(Value::as_f64);
+        let lag = lag.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.0}"));
+        // Writing to a string cannot fail.
+        let _ = write!(
+            lines,
+            "\n{:<18} {:>8} {:>8} {:>9} {:>6} {lag:>7} {:>9} {:>8} {:>5}",
+            text(agent, "agent"),
+            number(agent, "events"),
+            number(agent, "events_behind"),
+            number(agent, "sessions_behind"),
+            number(agent, "held"),
+            number(agent, "wake_ups_waiting"),
+            number(agent, "quarantined"),
+            number(agent, "dead_letters"),
+        );
+    }
+    for hold in list(status, "holds") {
+        let _ = write!(lines, "\n\nheld: {}", held(hold));
+    }
+    let _ = write!(lines, "\n\n{}", slot(status.get("slot").unwrap_or(&Value::Null)));
+    lines
+}
+
+fn held(hold: &Value) -> String {
+    let until = match text(hold, "until") {
+        "" => "until resumed".to_owned(),
+        _ => format!("until {}", second(hold, "until")),
+    };
+    format!("{} of {}, {until} ({})", agent(hold), place_or_everything(hold), text(hold, "reason"))
+}
+
+fn slot(slot: &Value) -> String {
+    let name = text(slot, "name");
+    let is = |field: &str| slot.get(field).and_then(Value::as_bool) == Some(true);
+    if !is("exists") {
+        return format!("slot {name} is missing");
+    }
+    if is("lost") {
+        let why = match text(slot, "reason") {
+            "" => "the server gave no reason",
+            reason => reason,
+        };
+        return format!(
+            "slot {name} is lost ({why}); replace it by invoking migrate with {{\"recreate_slot\": true}}"
+        );
+    }
+    let reader = match text(slot, "reader") {
+        "" => "nobody",
+        reader => reader,
+    };
+    format!("slot {name}: {} bytes of WAL not yet confirmed, read by {reader}", number(slot, "lag_bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_state_of_every_agent_is_a_line_and_so_is_every_hold() {
+        let shown = readable(&json!({
+            "agents": [{"agent": "indexer", "events": 12, "events_behind": 3, "sessions_behind": 2, "held": 1,
+                        "lag_seconds": 61.4, "quarantined": 4, "wake_ups_waiting": 5, "dead_letters": 6}],
+            "holds": [{"tenant": "acme", "agent": null, "user": null, "session": null, "reason": "pause",
+                       "until": "2026-03-10T12:00:00Z", "since": "2026-03-10T11:00:00Z"}],
+            "slot": {"name": "afterthought", "exists": true, "lost": false, "lag_bytes": 7, "reader": null},
+        }));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(
+            lines[1].split_whitespace().collect::<Vec<_>>(),
+            ["indexer", "12", "3", "2", "1", "61", "5", "4", "6"]
+        );
+        assert_eq!(lines[3], "held: every agent of acme, until 2026-03-10 12:00:00 (pause)");
+        assert_eq!(lines[5], "slot afterthought: 7 bytes of WAL not yet confirmed, read by nobody");
+    }
+
+    #[test]
+    fn a_slot_that_cannot_be_read_says_what_to_do() {
+        assert_eq!(slot(&json!({"name": "s", "exists": false, "lost": false})), "slot s is missing");
+        let lost = slot(&json!({"name": "s", "exists": true, "lost": true, "reason": "wal_removed"}));
+        assert!(lost.contains("(wal_removed)") && lost.contains("recreate_slot"), "{lost}");
     }
 }

@@ -1,0 +1,226 @@
+//! Orders to the agents: pause, resume, cancel, replay, redrive.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::Value;
+
+use super::StateOption;
+use super::admin::{Admin, Fields, Target, agent, list, number, place_or_everything, text};
+use super::terminal::say;
+
+/// What every order has.
+#[derive(Debug, Args)]
+struct Order {
+    #[command(flatten)]
+    state: StateOption,
+    #[command(flatten)]
+    target: Target,
+    /// Print the answer as the function gave it.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Order {
+    async fn give(
+        &self,
+        name: &str,
+        with: impl FnOnce(Fields) -> Fields,
+        done: impl FnOnce(&Value) -> String,
+    ) -> Result<()> {
+        let answer = Admin::of(&self.state)?.post(name, with(self.target.fields())).await?;
+        say(&if self.json {
+            serde_json::to_string_pretty(&answer)?
+        } else {
+            readable(&done(&answer), &answer)
+        });
+        Ok(())
+    }
+}
+
+/// `cargo local pause`
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    #[command(flatten)]
+    order: Order,
+    /// When it ends by itself: a time, or `2h` for in two hours.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl Pause {
+    pub(crate) async fn run(self) -> Result<()> {
+        let Self { order, until } = self;
+        order
+            .give(
+                "pause",
+                |fields| fields.with("until", until),
+                |answer| match text(answer, "until") {
+                    "" => "paused; `cargo local resume` with the same options ends it".to_owned(),
+                    until => format!("paused until {until}"),
+                },
+            )
+            .await
+    }
+}
+
+/// `cargo local resume`
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    order: Order,
+}
+
+impl Resume {
+    pub(crate) async fn run(self) -> Result<()> {
+        self.order.give("resume", |fields| fields, |answer| format!("resumed; {}", woken(answer))).await
+    }
+}
+
+/// `cargo local cancel`
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    #[command(flatten)]
+    order: Order,
+    /// Only what was accepted before: a time, or `2h` for two hours ago.
+    #[arg(long, value_name = "TIME")]
+    before: Option<String>,
+    /// Every session of every tenant.
+    #[arg(long)]
+    all: bool,
+}
+
+impl Cancel {
+    pub(crate) async fn run(self) -> Result<()> {
+        let Self { order, before, all } = self;
+        let with = |fields: Fields| fields.with("before", before).with("all", all.then_some(true));
+        order
+            .give("cancel", with, |answer| {
+                let (events, sessions) = (number(answer, "events"), number(answer, "sessions"));
+                format!("{events} events of {sessions} sessions will not be thought about")
+            })
+            .await
+    }
+}
+
+/// `cargo local replay`
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    order: Order,
+    /// The first version of a session to think about again; 1 for all of it.
+    #[arg(long, value_name = "VERSION", required_unless_present = "since", conflicts_with = "since")]
+    version: Option<i64>,
+    /// From the first event accepted since: a time, or `2h` for two hours ago.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Every session of every tenant.
+    #[arg(long)]
+    all: bool,
+}
+
+impl Replay {
+    pub(crate) async fn run(self) -> Result<()> {
+        let Self { order, version, since, all } = self;
+        let with = |fields: Fields| {
+            fields.with("version", version).with("since", since).with("all", all.then_some(true))
+        };
+        order.give("replay", with, |answer| format!("sent back; {}", woken(answer))).await
+    }
+}
+
+/// `cargo local redrive`
+#[derive(Debug, Args)]
+pub(crate) struct Redrive {
+    #[command(flatten)]
+    order: Order,
+    /// Only what was set aside since: a time, or `2h` for two hours ago.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only what was set aside before.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only where the error contains this.
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+impl Redrive {
+    pub(crate) async fn run(self) -> Result<()> {
+        let Self { order, since, until, reason } = self;
+        let with = |fields: Fields| fields.with("since", since).with("until", until).with("reason", reason);
+        order
+            .give("redrive", with, |answer| {
+                format!(
+                    "{} windows are tried again, {} dead letters cleared away",
+                    number(answer, "woken"),
+                    number(answer, "dead_letters_deleted")
+                )
+            })
+            .await
+    }
+}
+
+fn woken(answer: &Value) -> String {
+    match (number(answer, "woken"), number(answer, "sessions")) {
+        (_, 0) => "nothing is behind".to_owned(),
+        (woken, sessions) if woken == sessions => format!("{woken} sessions are woken"),
+        (woken, sessions) => format!("{woken} of {sessions} sessions are woken"),
+    }
+}
+
+/// What was done, whom it affected, and what else there is to say.
+fn readable(done: &str, answer: &Value) -> String {
+    let mut lines = done.to_owned();
+    let affected = list(answer, "affected");
+    for one in affected {
+        // Writing to a string cannot fail.
+        let _ = write!(lines, "\n    {:<18} {}", agent(one), place_or_everything(one));
+        if one.get("through").is_some() {
+            let _ = write!(lines, "  {}-{}", number(one, "after") + 1, number(one, "through"));
+        }
+        if !text(one, "reason").is_empty() {
+            let _ = write!(lines, "  {}", text(one, "reason"));
+        }
+    }
+    let all = ["sessions", "windows"].into_iter().map(|field| number(answer, field)).sum::<i64>();
+    if usize::try_from(all).is_ok_and(|all| all > affected.len()) && !affected.is_empty() {
+        let _ = write!(lines, "\n    … {all} in all");
+    }
+    if !text(answer, "note").is_empty() {
+        let _ = write!(lines, "\n{}", text(answer, "note"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_says_what_was_done_and_to_whom() {
+        let answer = json!({
+            "sessions": 150, "woken": 149,
+            "affected": [{"agent": "indexer", "tenant": "acme", "user": "ada", "session": "chat", "version": 3}],
+            "note": "SQS did not accept every wake-up",
+        });
+        assert_eq!(
+            readable(&format!("sent back; {}", woken(&answer)), &answer),
+            "sent back; 149 of 150 sessions are woken\n    indexer            acme/ada/chat\n    … 150 in all\nSQS did not accept every wake-up"
+        );
+        let answer = json!({"holds": 1, "affected": [{"tenant": null, "agent": null}]});
+        assert_eq!(readable("paused", &answer), "paused\n    every agent        every tenant");
+        assert_eq!(woken(&json!({"sessions": 0, "woken": 0})), "nothing is behind");
+    }
+
+    #[test]
+    fn a_window_is_shown_with_its_versions_and_reason() {
+        let answer = json!({"windows": 1, "affected": [
+            {"agent": "indexer", "tenant": "acme", "after": 2, "through": 3, "reason": "the agent panicked"}
+        ]});
+        assert!(readable("", &answer).ends_with("indexer            acme  3-3  the agent panicked"));
+    }
+}
