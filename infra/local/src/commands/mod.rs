@@ -1,12 +1,16 @@
 //! The commands of `cargo local`.
 
+mod admin;
 mod chaos;
 mod demo;
+mod events;
+mod flow;
 mod import;
 mod logs;
 mod progress;
 mod recall;
 mod reset;
+mod runs;
 mod status;
 pub(crate) mod terminal;
 mod tick;
@@ -41,6 +45,20 @@ enum Command {
     Recall(recall::Recall),
     /// Show how far every agent is.
     Status(status::Status),
+    /// List what agents did, newest first.
+    Runs(runs::Runs),
+    /// Show what became of every event of a session at every agent.
+    Events(events::Events),
+    /// Keep agents from thinking, until resumed.
+    Pause(flow::Pause),
+    /// End a pause and wake what is behind.
+    Resume(flow::Resume),
+    /// Call off what waits to be thought about.
+    Cancel(flow::Cancel),
+    /// Have agents think again about what they have thought about.
+    Replay(flow::Replay),
+    /// Try again what failed for good.
+    Redrive(flow::Redrive),
     /// Wake an agent as its schedule would.
     Tick(tick::Tick),
     /// Remove the state of a stack that does not run.
@@ -77,6 +95,13 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Import(command) => Box::pin(command.run()).await,
         Command::Recall(command) => command.run().await,
         Command::Status(command) => command.run().await,
+        Command::Runs(command) => command.run().await,
+        Command::Events(command) => command.run().await,
+        Command::Pause(command) => command.run().await,
+        Command::Resume(command) => command.run().await,
+        Command::Cancel(command) => command.run().await,
+        Command::Replay(command) => command.run().await,
+        Command::Redrive(command) => command.run().await,
         Command::Tick(command) => command.run().await,
         Command::Reset(command) => command.run(),
     }
