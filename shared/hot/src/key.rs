@@ -117,6 +117,25 @@ mod tests {
         assert_ne!(context("a", "b", "c#"), context("a", "b", "c%23"));
     }
 
+    #[test]
+    fn what_belongs_to_a_tenant_is_kept_apart_by_tenant_and_by_kind() {
+        let (one, two) = (TenantId::new("a#b").unwrap(), TenantId::new("a").unwrap());
+        let day = jiff::civil::date(2027, 1, 15);
+        let keys = [
+            Key::throttle("b#x", &two),
+            Key::throttle("x", &one),
+            Key::rate_limit("x", &one),
+            Key::slots("x", &one),
+            Key::slots("x", &two),
+            Key::budget(&one, day),
+            Key::budget(&two, day),
+            Key::budget(&two, day.tomorrow().unwrap()),
+        ];
+        let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
+        assert_eq!((keys[5].pk.as_str(), keys[5].sk.as_str()), ("budget#a%23b", "2027-01-15"));
+    }
+
     proptest! {
         #[test]
         fn different_names_make_different_keys(one in "[a#%2358]{1,6}", two in "[a#%2358]{1,6}", three in "[a#%2358]{1,6}", four in "[a#%2358]{1,6}") {

@@ -1,7 +1,10 @@
 //! DynamoDB: everything ephemeral, as items of one table, each with a time to live.
 //!
 //! Hot state may vanish at any moment; whatever is in it can be rebuilt from Postgres or done without. Every write here
-//! may be repeated: it comes to the same.
+//! may be repeated when its answer is lost: it comes to the same, or to less being admitted.
+//!
+//! What controls the flow decides apart from the table: it is given the answer to one conditional write and says what
+//! to write next (`item.rs`). So a test can end it between any two of them (`model.rs`).
 
 mod budget;
 mod context;

@@ -17,7 +17,7 @@ use crate::item::{Answer, Assignment, Change, Condition, Exchange, Item, Next, P
 use crate::key::Key;
 
 /// How many turns the workers of an interleaving have at most.
-const MOST_TURNS: usize = 60;
+const MOST_TURNS: usize = 50;
 
 /// The items, as DynamoDB keeps them: a write is carried out as a whole, one after the other.
 #[derive(Debug, Default)]

@@ -1,5 +1,7 @@
 //! Leases and session contexts over the real DynamoDB protocol.
 
+mod flow_control;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
