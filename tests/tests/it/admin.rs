@@ -468,9 +468,9 @@ async fn a_dead_letter_left_behind_by_a_redrive_goes_with_the_next() {
     stage.think("acme", chat, 1).await;
     // Moved back by SQS's own redrive, which a copy in the dead-letter queue outlives.
     let [letter] = stage.taken(&dead).await.try_into().unwrap();
-    stage.services.publisher.publish(&dead, &[letter.clone()]).await.unwrap();
+    stage.services.publisher.publish(&dead, std::slice::from_ref(&letter)).await.unwrap();
     let foreign = Envelope::first(WakeUp::Tick, Timestamp::UNIX_EPOCH);
-    stage.services.publisher.publish(&dead, &[foreign.clone()]).await.unwrap();
+    stage.services.publisher.publish(&dead, std::slice::from_ref(&foreign)).await.unwrap();
     stage.deliver(&Echo::new(true), vec![letter.to_body()]).await;
     assert_eq!(stage.became("acme").await, ["stored"]);
 
