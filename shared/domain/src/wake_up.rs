@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{SessionId, TenantId};
+use crate::{SessionId, TenantId, UserId};
 
 /// Why an agent is woken. Never content: the agent asks Postgres what there is to think about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,18 +38,33 @@ pub enum WakeUp {
         /// Its last version.
         through: i64,
     },
-    /// A schedule fired; the agent fans it out to whoever has something new.
+    /// A user has sessions with something new: all of them are to be thought about, one after the other.
+    User {
+        /// Whose user.
+        tenant: TenantId,
+        /// The user.
+        user: UserId,
+    },
+    /// A schedule fired; the agent fans it out to one wake-up for each user who has something new.
     Tick,
+    /// A tick that has been fanned out up to this user, in the order of tenants and users.
+    TickRest {
+        /// The last tenant it came to.
+        tenant: TenantId,
+        /// The last user of it.
+        user: UserId,
+    },
 }
 
 impl WakeUp {
     /// The tenant a wake-up belongs to: its SQS message group, for fairness between tenants.
     pub fn tenant(&self) -> Option<&TenantId> {
         match self {
-            Self::Session { tenant, .. } | Self::Memories { tenant, .. } | Self::Window { tenant, .. } => {
-                Some(tenant)
-            }
-            Self::Tick => None,
+            Self::Session { tenant, .. }
+            | Self::Memories { tenant, .. }
+            | Self::Window { tenant, .. }
+            | Self::User { tenant, .. } => Some(tenant),
+            Self::Tick | Self::TickRest { .. } => None,
         }
     }
 }
@@ -102,7 +117,7 @@ impl Envelope {
     pub const fn first(wake_up: WakeUp, now: Timestamp) -> Self {
         let format = match wake_up {
             WakeUp::Session { .. } | WakeUp::Memories { .. } | WakeUp::Tick => 1,
-            WakeUp::Window { .. } => 2,
+            WakeUp::Window { .. } | WakeUp::User { .. } | WakeUp::TickRest { .. } => 2,
         };
         Self { format, first_sent_at: now, deferrals: 0, wake_up }
     }

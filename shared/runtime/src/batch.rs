@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use domain::{Envelope, InvalidEnvelope, SessionId, TenantId, WakeUp};
+use domain::{Envelope, InvalidEnvelope, SessionId, TenantId, UserId, WakeUp};
 use queue::Delivery;
 
 /// What the messages of one batch come to: each session once, with the newest of its wake-ups.
@@ -39,6 +39,8 @@ enum Subject {
     Session(TenantId, SessionId),
     Memories(TenantId, SessionId),
     Window(uuid::Uuid),
+    User(TenantId, UserId),
+    TickRest(TenantId, UserId),
     Tick,
 }
 
@@ -62,6 +64,8 @@ pub(crate) fn coalesce(deliveries: Vec<Delivery>) -> Batch {
             WakeUp::Session { tenant, session, .. } => Subject::Session(tenant.clone(), *session),
             WakeUp::Memories { tenant, session } => Subject::Memories(tenant.clone(), *session),
             WakeUp::Window { run, .. } => Subject::Window(*run),
+            WakeUp::User { tenant, user } => Subject::User(tenant.clone(), user.clone()),
+            WakeUp::TickRest { tenant, user } => Subject::TickRest(tenant.clone(), user.clone()),
             WakeUp::Tick => Subject::Tick,
         };
         let message = Message { id: message_id, receipt_handle };
@@ -84,7 +88,7 @@ pub(crate) fn coalesce(deliveries: Vec<Delivery>) -> Batch {
 fn newer(one: Envelope, other: Envelope) -> Envelope {
     let version = |envelope: &Envelope| match envelope.wake_up {
         WakeUp::Session { version, .. } => version,
-        WakeUp::Memories { .. } | WakeUp::Window { .. } | WakeUp::Tick => 0,
+        _ => 0,
     };
     let first_sent_at = one.first_sent_at.min(other.first_sent_at);
     let deferrals = one.deferrals.max(other.deferrals);

@@ -1,10 +1,9 @@
 use std::time::Duration;
 
-use domain::{Envelope, WakeUp};
+use domain::{Envelope, TenantId, UserId, WakeUp};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use queue::{NotAccepted, SqsBatchResponse, SqsEvent, batch_response, deliveries};
-use store::SweepSpan;
 use tracing::Instrument;
 
 use crate::agent::{Agent, AgentSpec, ThinkError};
@@ -17,6 +16,11 @@ use crate::services::Services;
 const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 /// Time of an invocation whose deadline is not to be believed, as under `cargo lambda watch`.
 const ASSUMED_TIME: SignedDuration = SignedDuration::from_secs(55);
+
+/// Users that a tick is fanned out to per query.
+const USERS_AT_ONCE: u16 = 200;
+/// Sessions of a user that one wake-up comes to.
+const SESSIONS_AT_ONCE: u16 = 100;
 
 /// One invocation: until when it may begin another window.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +120,8 @@ fn span(agent: &'static str, wake_up: &WakeUp) -> tracing::Span {
             tracing::info_span!("wake_up", agent, %session, redrives = %run)
         }
         WakeUp::Memories { session, .. } => tracing::info_span!("wake_up", agent, %session, memories = true),
-        WakeUp::Tick => tracing::info_span!("wake_up", agent, tick = true),
+        WakeUp::User { .. } => tracing::info_span!("wake_up", agent, user = true),
+        WakeUp::Tick | WakeUp::TickRest { .. } => tracing::info_span!("wake_up", agent, tick = true),
     }
 }
 
@@ -141,8 +146,17 @@ async fn process<A: Agent>(
             let told = told.map(|()| Ended::Thought);
             return ended_plainly(services, agent.spec(), envelope, receives, told).await;
         }
-        WakeUp::Tick => {
-            let fanned_out = fan_out(services, agent.spec()).await;
+        WakeUp::User { tenant, user } => {
+            let user = (tenant, user);
+            let thought = think_of_user(services, agent, envelope, user, receives, invocation).await;
+            return ended_plainly(services, agent.spec(), envelope, receives, thought).await;
+        }
+        WakeUp::Tick | WakeUp::TickRest { .. } => {
+            let from = match &envelope.wake_up {
+                WakeUp::TickRest { tenant, user } => Some((tenant, user)),
+                _ => None,
+            };
+            let fanned_out = fan_out(services, agent.spec(), from, invocation).await;
             return ended_plainly(services, agent.spec(), envelope, receives, fanned_out).await;
         }
     };
@@ -179,22 +193,74 @@ async fn ended_plainly(
     if deferred { Ended::Deferred } else { Ended::Retry { attempt } }
 }
 
-/// Wakes the agent for every session it is behind on.
-async fn fan_out(services: &Services, spec: &AgentSpec) -> Result<Ended, Failed> {
-    let now = (services.now)();
-    let behind = services.positions.sessions_behind(&[spec.name], SweepSpan::All { until: now }).await?;
-    let wake_ups: Vec<Envelope> = behind
-        .into_iter()
-        .map(|behind| WakeUp::Session {
-            tenant: behind.tenant,
-            session: behind.session,
-            version: behind.version,
-        })
-        .map(|wake_up| Envelope::first(wake_up, now))
-        .collect();
-    tracing::info!(sessions = wake_ups.len(), "tick fanned out");
-    services.publisher.publish(own_queue(services, spec)?, &wake_ups).await?;
-    Ok(Ended::FannedOut)
+/// Wakes the agent for every user who has something new, page by page. Out of time, the rest of the tick is sent on; a
+/// tick that is delivered again wakes some users twice, which comes to nothing.
+async fn fan_out(
+    services: &Services,
+    spec: &AgentSpec,
+    from: Option<(&TenantId, &UserId)>,
+    invocation: &Invocation,
+) -> Result<Ended, Failed> {
+    let queue = own_queue(services, spec)?;
+    let mut last = from.map(|(tenant, user)| (tenant.clone(), user.clone()));
+    loop {
+        let from = last.as_ref().map(|(tenant, user)| (tenant, user));
+        let users = services.positions.users_behind(spec.name, from, USERS_AT_ONCE).await?;
+        let now = (services.now)();
+        let wake_ups: Vec<Envelope> = users
+            .iter()
+            .map(|(tenant, user)| WakeUp::User { tenant: tenant.clone(), user: user.clone() })
+            .map(|wake_up| Envelope::first(wake_up, now))
+            .collect();
+        services.publisher.publish(queue, &wake_ups).await?;
+        tracing::info!(users = wake_ups.len(), "tick fanned out");
+        let is_last = users.len() < usize::from(USERS_AT_ONCE);
+        last = users.into_iter().next_back();
+        let Some((tenant, user)) = last.clone().filter(|_| !is_last) else { return Ok(Ended::FannedOut) };
+        if (services.now)() >= invocation.begin_until {
+            let rest = Envelope::first(WakeUp::TickRest { tenant, user }, (services.now)());
+            services.publisher.publish(queue, &[rest]).await?;
+            return Ok(Ended::FannedOut);
+        }
+    }
+}
+
+/// Thinks about every session of a user that has something new, one after the other, each as its own wake-up would: what
+/// is put off is sent again for that session alone. Out of time, the rest of the user's sessions is sent on.
+async fn think_of_user<A: Agent>(
+    services: &Services,
+    agent: &A,
+    envelope: &Envelope,
+    (tenant, user): (&TenantId, &UserId),
+    receives: u32,
+    invocation: &Invocation,
+) -> Result<Ended, Failed> {
+    let spec = agent.spec();
+    let behind = services.store.user_sessions_behind(spec.name, tenant, user, SESSIONS_AT_ONCE).await?;
+    let is_all = behind.len() < usize::from(SESSIONS_AT_ONCE);
+    let mut ended = Ended::NothingNew;
+    for (session, version) in behind {
+        if ended != Ended::NothingNew && (services.now)() >= invocation.begin_until {
+            return send_again(services, spec, envelope).await;
+        }
+        let wake_up = WakeUp::Session { tenant: tenant.clone(), session, version };
+        let alone = Envelope { wake_up, format: 1, ..envelope.clone() };
+        match Drive::new(services, agent, &alone, (tenant, session, None))
+            .run(receives, invocation.begin_until)
+            .await
+        {
+            // The sessions before it are done, so the next delivery begins with this one.
+            Ended::Retry { attempt } => return Ok(Ended::Retry { attempt }),
+            one => ended = one,
+        }
+    }
+    if is_all { Ok(ended) } else { send_again(services, spec, envelope).await }
+}
+
+async fn send_again(services: &Services, spec: &AgentSpec, envelope: &Envelope) -> Result<Ended, Failed> {
+    let rest = Envelope::first(envelope.wake_up.clone(), (services.now)());
+    services.publisher.publish(own_queue(services, spec)?, &[rest]).await?;
+    Ok(Ended::Thought)
 }
 
 pub(crate) fn own_queue<'a>(services: &'a Services, spec: &AgentSpec) -> Result<&'a str, Failed> {

@@ -25,6 +25,7 @@ mod status;
 mod steer;
 mod target;
 mod tls;
+mod users;
 
 pub use claim::{Claim, Claimed, ContextQuery};
 pub use commit::{Committed, Effects, Run, RunOutcome};

@@ -117,6 +117,22 @@ impl Stage {
         self.owner.query_one(sql, &[]).await.unwrap().get(0)
     }
 
+    /// What was sent to the agent's queue.
+    async fn sent(&self) -> Vec<WakeUp> {
+        let sent = self.aws.drain(&self.queue_url).await.unwrap();
+        sent.iter().map(|message| Envelope::parse(message.body().unwrap()).unwrap().wake_up).collect()
+    }
+
+    async fn woken_users(&self) -> Vec<String> {
+        let user = |wake_up| match wake_up {
+            WakeUp::User { user, .. } => user.as_str().to_owned(),
+            other => panic!("a wake-up of a user was expected, not {other:?}"),
+        };
+        let mut users: Vec<String> = self.sent().await.into_iter().map(user).collect();
+        users.sort();
+        users
+    }
+
     async fn memories(&self) -> Vec<String> {
         let rows = self
             .owner
@@ -371,21 +387,59 @@ async fn a_limited_rate_or_a_session_in_other_hands_puts_the_wake_up_off() {
 }
 
 #[tokio::test]
-async fn a_tick_wakes_the_agent_for_every_session_it_is_behind_on() {
+async fn a_tick_wakes_the_agent_once_for_each_user_who_has_something_new() {
     let stage = Stage::set().await;
     let agent = Echo::new(None, 100);
     let done = stage.insert("done", &["a"]).await;
-    let behind = stage.insert("behind", &["b", "c"]).await;
+    stage.insert("behind", &["b", "c"]).await;
+    stage.insert("behind too", &["d"]).await;
+    let others = "insert into afterthought.messages (user_id, session, role, content)
+                  select 'user ' || lpad(n::text, 4, '0'), 's', 'user', 'x' from generate_series(1, 250) n";
+    stage.owner.batch_execute(others).await.unwrap();
     stage.deliver(&agent, &[("m", wake_up(done, 1))]).await;
     let tick = Envelope::first(WakeUp::Tick, Timestamp::UNIX_EPOCH).to_body();
     assert!(stage.deliver(&agent, &[("tick", tick)]).await.is_empty());
-    let sent = stage.aws.drain(&stage.queue_url).await.unwrap();
-    assert_eq!(sent.len(), 1);
-    let woken = Envelope::parse(sent[0].body().unwrap()).unwrap().wake_up;
-    assert_eq!(
-        woken,
-        WakeUp::Session { tenant: TenantId::new("default").unwrap(), session: behind, version: 2 }
-    );
+    let woken = stage.woken_users().await;
+    assert_eq!(woken.len(), 251, "every user once, over more than one page");
+    assert_eq!((woken[0].as_str(), woken[250].as_str()), ("ada", "user 0250"));
+
+    let over = Invocation::at(Timestamp::UNIX_EPOCH, 1);
+    let tick = Envelope::first(WakeUp::Tick, Timestamp::UNIX_EPOCH).to_body();
+    handle(&stage.services, &agent, event(&[("tick", tick)]), &over).await;
+    let (first, rest) = stage
+        .sent()
+        .await
+        .into_iter()
+        .partition::<Vec<_>, _>(|wake_up| matches!(wake_up, WakeUp::User { .. }));
+    assert_eq!(first.len(), 200);
+    let [rest] = rest.as_slice() else { panic!("out of time, the rest of the tick is sent on") };
+    let rest = Envelope::first(rest.clone(), Timestamp::UNIX_EPOCH).to_body();
+    assert!(stage.deliver(&agent, &[("rest", rest)]).await.is_empty());
+    assert_eq!(stage.woken_users().await.len(), 51);
+}
+
+#[tokio::test]
+async fn a_user_is_thought_about_session_after_session_and_one_that_fails_comes_again() {
+    let stage = Stage::set().await;
+    let agent = Echo::new(None, 100);
+    stage.insert("one", &["a", "b"]).await;
+    stage.insert("two", &["fail"]).await;
+    stage.insert("three", &["c"]).await;
+    let user =
+        WakeUp::User { tenant: TenantId::new("default").unwrap(), user: domain::UserId::new("ada").unwrap() };
+    let body = Envelope::first(user, Timestamp::UNIX_EPOCH).to_body();
+    assert_eq!(stage.deliver(&agent, &[("user", body.clone())]).await, ["user"]);
+    assert_eq!(stage.memories().await, ["a", "b"]);
+    stage
+        .owner
+        .batch_execute("update afterthought.session_events set content = 'mended' where content = 'fail'")
+        .await
+        .unwrap();
+    assert!(stage.deliver(&agent, &[("user", body.clone())]).await.is_empty());
+    assert_eq!(stage.memories().await, ["a", "b", "c", "mended"]);
+    let windows = agent.windows().len();
+    assert!(stage.deliver(&agent, &[("user", body)]).await.is_empty());
+    assert_eq!(agent.windows().len(), windows, "nothing is thought about twice");
 }
 
 #[tokio::test]

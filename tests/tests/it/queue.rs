@@ -23,7 +23,7 @@ fn wake_up(tenant: &str, version: i64) -> Envelope {
 fn versions(envelopes: &[Envelope]) -> BTreeSet<i64> {
     let version = |envelope: &Envelope| match envelope.wake_up {
         WakeUp::Session { version, .. } => version,
-        WakeUp::Memories { .. } | WakeUp::Window { .. } | WakeUp::Tick => 0,
+        _ => 0,
     };
     envelopes.iter().map(version).collect()
 }

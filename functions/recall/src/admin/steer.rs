@@ -242,6 +242,6 @@ impl Admin {
 const fn run_of(wake_up: &WakeUp) -> Option<Uuid> {
     match wake_up {
         WakeUp::Window { run, .. } => Some(*run),
-        WakeUp::Session { .. } | WakeUp::Memories { .. } | WakeUp::Tick => None,
+        _ => None,
     }
 }
