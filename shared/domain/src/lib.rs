@@ -5,6 +5,7 @@
 mod debounce;
 mod event;
 mod ids;
+mod ledger;
 mod memory;
 mod merge;
 mod reconcile;
@@ -16,9 +17,10 @@ mod window;
 pub use debounce::{Debounce, Verdict};
 pub use event::{Event, EventKind};
 pub use ids::{InvalidName, MemoryId, SessionId, TenantId, UserId};
+pub use ledger::{Dropped, LedgerEntry, Outcome};
 pub use memory::{Evidence, Memory, MemoryType, OnConflict, Scope, Thought, memory_id};
 pub use merge::wording_digest;
-pub use reconcile::{Change, Dropped, Known, LedgerEntry, Outcome, Reconciled, reconcile};
+pub use reconcile::{Change, Known, Reconciled, reconcile};
 pub use review::{
     Decided, Decision, Edit, Effect, Extent, InvalidEdit, Pending, Refusal, Review, ReviewReason, decide,
     needs_review,

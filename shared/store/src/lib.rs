@@ -7,6 +7,7 @@ mod claim;
 mod commit;
 mod config;
 mod connect;
+mod decide;
 mod error;
 mod holds;
 mod hydration;
@@ -31,6 +32,7 @@ pub use claim::{Claim, Claimed, ContextQuery};
 pub use commit::{Committed, Effects, Run, RunOutcome};
 pub use config::{DatabaseConfig, InvalidDatabaseUrl, SslMode};
 pub use connect::{Role, Store};
+pub use decide::{ReviewDecision, Reviewed};
 pub use error::Error;
 pub use holds::{Hold, HoldReason, HoldRecord};
 pub use hydration::{Hydrate, Hydration, Profile, RecentSession, UserMemories};
@@ -38,9 +40,7 @@ pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
 pub use outcomes::{EventOutcome, EventState, ThoughtOutcome};
 pub use reader::{Behind, SlotState, SweepSpan};
 pub use recall::{Candidate, Corpus, Embedding, Found, Recalled, RecalledEvent, RecalledMemory, Search};
-pub use review::{
-    DecisionRecord, ReviewCase, ReviewDecision, ReviewEvidence, ReviewFilter, ReviewItem, Reviewed,
-};
+pub use review::{DecisionRecord, ReviewCase, ReviewEvidence, ReviewFilter, ReviewItem};
 pub use runs::{Quarantined, RunFilter, RunRecord};
 pub use status::AgentProgress;
 pub use steer::{Cancelled, ReplayFrom};
