@@ -40,8 +40,6 @@ pub(super) struct Memo {
     pub(super) leased: u32,
     pub(super) ended: u32,
     pub(super) at: i64,
-    /// Whether the window had failed by its own fault before, and had been cut for that.
-    pub(super) failed_before: bool,
 }
 
 impl Memo {
@@ -64,8 +62,9 @@ pub(super) struct Hot {
     leases: Vec<(Subject, Lease)>,
     pub(super) memos: Vec<[Vec<Memo>; AGENTS]>,
     pub(super) slots: Vec<Slot>,
-    /// The last step at which a lease was overwritten for another window before its own was done with, or lost.
-    pub(super) displaced: Vec<[u32; AGENTS]>,
+    /// The last step at which what was on record was lost, overwritten for another window, or cut because the window
+    /// failed by its own fault.
+    pub(super) overruled: Vec<[u32; AGENTS]>,
 }
 
 impl Hot {
@@ -74,14 +73,14 @@ impl Hot {
             leases: Vec::new(),
             memos: (0..sessions).map(|_| Default::default()).collect(),
             slots: Vec::new(),
-            displaced: vec![[0; AGENTS]; sessions],
+            overruled: vec![[0; AGENTS]; sessions],
         }
     }
 
     pub(super) fn wipe(&mut self, step: u32) {
         let sessions = self.memos.len();
         *self = Self::of(sessions);
-        self.displaced = vec![[step; AGENTS]; sessions];
+        self.overruled = vec![[step; AGENTS]; sessions];
     }
 
     pub(super) fn lease(&self, subject: Subject) -> Option<&Lease> {
@@ -123,7 +122,7 @@ impl Hot {
                 if let Subject::Session { agent, session } = subject
                     && other.holder != Some(holder)
                 {
-                    self.displaced[session][agent] = step;
+                    self.overruled[session][agent] = step;
                 }
                 fresh
             }

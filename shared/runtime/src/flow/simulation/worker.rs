@@ -276,6 +276,7 @@ impl World {
             _ => None,
         };
         if let Some(fault) = fault {
+            self.hot.overruled[session][agent] = self.step;
             return Act::Happened(Happened::Failed(fault));
         }
         if !remembered && !built_in_only {
@@ -289,7 +290,7 @@ impl World {
     fn pay(&mut self, run: &Run, leased: Leased, after: i64, through: i64) {
         let (agent, session) = (run.agent, run.message.session);
         let redrives = matches!(run.message.says, Says::Redrive(_));
-        let displaced = self.hot.displaced[session][agent];
+        let overruled = self.hot.overruled[session][agent];
         let position = self.positions[session][agent];
         let has_lost = position.cursor != after || position.generation != run.generation;
         let twice = self.hot.memos[session][agent]
@@ -298,11 +299,10 @@ impl World {
                 memo.after == after
                     && memo.generation == run.generation
                     && memo.ended < leased.at_step
-                    && memo.leased > displaced
+                    && memo.leased > overruled
                     && memo.is_kept(self.now)
-                    && !memo.failed_before
             })
-            .filter(|_| !redrives && !has_lost && !leased.failed && !run.narrow)
+            .filter(|_| !redrives && !has_lost && !run.narrow)
             .copied();
         self.must(twice.is_none(), || {
             format!("agent {agent}, session {session}: paid for ({after}, {through}] after {twice:?}")
@@ -314,7 +314,6 @@ impl World {
             leased: leased.at_step,
             ended: self.step,
             at: self.now,
-            failed_before: leased.failed,
         });
     }
 
@@ -322,9 +321,7 @@ impl World {
         let (agent, session) = (run.agent, run.message.session);
         let after = run.after();
         if self.poison(session, agent, after, through) == Some(Kind::Refused) {
-            for memo in self.hot.memos[session][agent].iter_mut().filter(|memo| memo.after == after) {
-                memo.failed_before = true;
-            }
+            self.hot.overruled[session][agent] = self.step;
             return Happened::Failed(Fault::Window);
         }
         Happened::Committed(match run.message.says {
