@@ -10,6 +10,9 @@ use super::StateOption;
 use super::admin::{Admin, Fields, Target, agent, list, number, place_or_everything, text};
 use super::terminal::say;
 
+/// How many of those it affected an order shows.
+const MOST_SHOWN: usize = 10;
+
 /// What every order has.
 #[derive(Debug, Args)]
 struct Order {
@@ -97,8 +100,11 @@ impl Cancel {
         let with = |fields: Fields| fields.with("before", before).with("all", all.then_some(true));
         order
             .give("cancel", with, |answer| {
-                let (events, sessions) = (number(answer, "events"), number(answer, "sessions"));
-                format!("{events} events of {sessions} sessions will not be thought about")
+                format!(
+                    "{} of {} called off",
+                    counted(number(answer, "events"), "event"),
+                    counted(number(answer, "sessions"), "session")
+                )
             })
             .await
     }
@@ -153,9 +159,9 @@ impl Redrive {
         order
             .give("redrive", with, |answer| {
                 format!(
-                    "{} windows are tried again, {} dead letters cleared away",
-                    number(answer, "woken"),
-                    number(answer, "dead_letters_deleted")
+                    "{} sent to be tried again, {} cleared away",
+                    counted(number(answer, "woken"), "window"),
+                    counted(number(answer, "dead_letters_deleted"), "dead letter")
                 )
             })
             .await
@@ -164,9 +170,15 @@ impl Redrive {
 
 fn woken(answer: &Value) -> String {
     match (number(answer, "woken"), number(answer, "sessions")) {
-        (_, 0) => "nothing is behind".to_owned(),
-        (woken, sessions) if woken == sessions => format!("{woken} sessions are woken"),
-        (woken, sessions) => format!("{woken} of {sessions} sessions are woken"),
+        (woken, sessions) if woken == sessions => format!("{} woken", counted(woken, "session")),
+        (woken, sessions) => format!("{woken} of {} woken", counted(sessions, "session")),
+    }
+}
+
+fn counted(count: i64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }
 
@@ -174,7 +186,7 @@ fn woken(answer: &Value) -> String {
 fn readable(done: &str, answer: &Value) -> String {
     let mut lines = done.to_owned();
     let affected = list(answer, "affected");
-    for one in affected {
+    for one in affected.iter().take(MOST_SHOWN) {
         // Writing to a string cannot fail.
         let _ = write!(lines, "\n    {:<18} {}", agent(one), place_or_everything(one));
         if one.get("through").is_some() {
@@ -184,9 +196,9 @@ fn readable(done: &str, answer: &Value) -> String {
             let _ = write!(lines, "  {}", text(one, "reason"));
         }
     }
-    let all = ["sessions", "windows"].into_iter().map(|field| number(answer, field)).sum::<i64>();
-    if usize::try_from(all).is_ok_and(|all| all > affected.len()) && !affected.is_empty() {
-        let _ = write!(lines, "\n    … {all} in all");
+    if affected.len() > MOST_SHOWN {
+        let all = ["sessions", "windows"].into_iter().map(|field| number(answer, field)).sum::<i64>();
+        let _ = write!(lines, "\n    … {all} in all; --json lists up to 100");
     }
     if !text(answer, "note").is_empty() {
         let _ = write!(lines, "\n{}", text(answer, "note"));
@@ -202,18 +214,21 @@ mod tests {
 
     #[test]
     fn an_answer_says_what_was_done_and_to_whom() {
-        let answer = json!({
-            "sessions": 150, "woken": 149,
-            "affected": [{"agent": "indexer", "tenant": "acme", "user": "ada", "session": "chat", "version": 3}],
-            "note": "SQS did not accept every wake-up",
-        });
+        let one =
+            json!({"agent": "indexer", "tenant": "acme", "user": "ada", "session": "chat", "version": 3});
+        let answer = json!({"sessions": 150, "woken": 149, "affected": vec![one; 100], "note": "SQS did not accept every wake-up"});
+        let shown = readable(&format!("sent back; {}", woken(&answer)), &answer);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], "sent back; 149 of 150 sessions woken");
+        assert_eq!(lines[1], "    indexer            acme/ada/chat");
         assert_eq!(
-            readable(&format!("sent back; {}", woken(&answer)), &answer),
-            "sent back; 149 of 150 sessions are woken\n    indexer            acme/ada/chat\n    … 150 in all\nSQS did not accept every wake-up"
+            lines[11..],
+            ["    … 150 in all; --json lists up to 100", "SQS did not accept every wake-up"]
         );
         let answer = json!({"holds": 1, "affected": [{"tenant": null, "agent": null}]});
         assert_eq!(readable("paused", &answer), "paused\n    every agent        every tenant");
-        assert_eq!(woken(&json!({"sessions": 0, "woken": 0})), "nothing is behind");
+        assert_eq!(woken(&json!({"sessions": 0, "woken": 0})), "0 sessions woken");
+        assert_eq!(woken(&json!({"sessions": 1, "woken": 1})), "1 session woken");
     }
 
     #[test]
