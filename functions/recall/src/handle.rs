@@ -69,6 +69,9 @@ impl Recall {
     }
 
     async fn answer(&self, tenant: &TenantId, operation: Operation) -> Result<Response<Body>, Problem> {
+        if operation != Operation::Health {
+            self.limiter.admit(&self.store, &self.hot, tenant, (self.now)()).await?;
+        }
         match operation {
             Operation::Recall { user, query, k } => {
                 self.recall(tenant, &user, query, k).await.map(|answer| ok(&answer))

@@ -16,6 +16,7 @@
 mod admin;
 mod answer;
 mod handle;
+mod limit;
 mod problem;
 mod question;
 mod rank;
@@ -41,12 +42,21 @@ pub struct Recall {
     now: fn() -> Timestamp,
     indexer: Option<review::Indexer>,
     admin: Option<Admin>,
+    limiter: limit::Limiter,
 }
 
 impl Recall {
     /// A function on clients at hand; `now` is the clock that expiry is judged by.
-    pub const fn new(store: Store, hot: Hot, embedder: Embedder, now: fn() -> Timestamp) -> Self {
-        Self { store, hot, embedder, now, indexer: None, admin: None }
+    pub fn new(store: Store, hot: Hot, embedder: Embedder, now: fn() -> Timestamp) -> Self {
+        let limiter = limit::Limiter::new(0);
+        Self { store, hot, embedder, now, indexer: None, admin: None, limiter }
+    }
+
+    /// The same function, refusing what a tenant asks beyond so many requests a minute, unless its settings say
+    /// otherwise; 0 is no limit.
+    #[must_use]
+    pub fn with_limit(self, per_minute: u32) -> Self {
+        Self { limiter: limit::Limiter::new(per_minute), ..self }
     }
 
     /// The same function, telling the indexer among `routes` of every memory that is approved. Untold, the indexer finds
@@ -71,7 +81,8 @@ pub async fn run() -> anyhow::Result<()> {
     let embedder = Embedder::new(&services.config.embedder)?;
     let recall = Recall::new(services.store.clone(), services.hot.clone(), embedder, services.now)
         .with_indexer(services.publisher.clone(), &services.config.routes)
-        .with_admin(Admin::from_services(&services)?);
+        .with_admin(Admin::from_services(&services)?)
+        .with_limit(services.config.recall_requests_per_minute);
     let recall = &recall;
     lambda_http::run(service_fn(move |request: Request| async move {
         let response = recall.handle(request).await;

@@ -56,6 +56,13 @@ impl Problem {
         Self { parameter: Some(parameter.to_owned()), ..Self::new(409, "Conflict", detail) }
     }
 
+    /// More requests than the tenant may make.
+    pub(crate) fn too_many_requests(per_minute: u32, wait: std::time::Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let detail = format!("the tenant may ask {per_minute} times a minute; ask again in {seconds} s");
+        Self { retry_after_seconds: Some(seconds), ..Self::new(429, "Too Many Requests", detail) }
+    }
+
     /// Something behind this function did not answer.
     pub(crate) fn unavailable(what: &str) -> Self {
         let detail = format!("{what} does not answer now; ask again");

@@ -25,6 +25,8 @@ pub struct Config {
     pub concurrency: usize,
     /// What a tenant may use of the model and of the agents, unless its own settings say otherwise.
     pub limits: Limits,
+    /// What a tenant may ask of `recall` in a minute, `RECALL_REQUESTS_PER_MINUTE`; 0 for no limit.
+    pub recall_requests_per_minute: u32,
     /// The function's name in Lambda, for metrics.
     pub function: String,
     /// Whether this process is hosted by Lambda or by something that speaks its API.
@@ -148,6 +150,8 @@ impl Config {
                 .unwrap_or(usize::MAX)
                 .clamp(1, 64),
             limits: Limits::from_map(variables)?,
+            recall_requests_per_minute: u32::try_from(number(variables, "RECALL_REQUESTS_PER_MINUTE", 0)?)
+                .unwrap_or(u32::MAX),
             function: given("AWS_LAMBDA_FUNCTION_NAME").unwrap_or("local").to_owned(),
             in_lambda: given("AWS_LAMBDA_RUNTIME_API").is_some(),
             variables: variables

@@ -15,11 +15,11 @@ use crate::ask::Asking;
 use crate::config::Limits;
 use crate::flow::{Degraded, Delay, Do, Ended, Fault, Flow, Happened, Poison, Seen, Sleep, Terms};
 use crate::hooks::{Hooks, Kept, Measured, RunInfo, Waits};
-use crate::process::{Failed, own_queue};
+use crate::process::{Failed, Invocation, own_queue};
 use crate::services::Services;
 
-/// A lease outlives the longest think by a little, and the holder's death costs no more than this.
-const LEASE: Duration = Duration::from_mins(2);
+/// A lease and a slot end with the invocation, which no run outlives; this is the least they are taken for.
+const SHORTEST_LEASE: Duration = Duration::from_secs(10);
 /// The first back-off, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
 
@@ -52,6 +52,7 @@ pub(crate) struct Drive<'a, A> {
     slot: Option<Slot>,
     thoughts: Option<Thoughts>,
     started_at: Timestamp,
+    ends_at: Timestamp,
     error: Option<Failed>,
     put_off: Option<Waits>,
 }
@@ -78,13 +79,15 @@ impl<'a, A: Agent> Drive<'a, A> {
             slot: None,
             thoughts: None,
             started_at: (services.now)(),
+            ends_at: Timestamp::MAX,
             error: None,
             put_off: None,
         }
     }
 
     /// Does what the flow says until it ends.
-    pub(crate) async fn run(mut self, receives: u32, begin_until: Timestamp) -> Ended {
+    pub(crate) async fn run(mut self, receives: u32, invocation: &Invocation) -> Ended {
+        self.ends_at = invocation.ends_at;
         let spec = self.agent.spec();
         let version = match &self.envelope.wake_up {
             WakeUp::Session { version, .. } => Some(*version),
@@ -96,7 +99,7 @@ impl<'a, A: Agent> Drive<'a, A> {
             version,
             deferrals: self.envelope.deferrals,
             receives,
-            begin_until,
+            begin_until: invocation.begin_until,
         });
         loop {
             let happened = match next {
@@ -172,13 +175,13 @@ impl<'a, A: Agent> Drive<'a, A> {
     async fn lease(&mut self, after: i64, through: i64) -> Result<Happened, Failed> {
         let (hot, now) = (&self.services.hot, (self.services.now)());
         let leased = if let Some(lease) = &self.lease {
-            hot.renew_lease(lease, after, through, LEASE, now).await?
+            hot.renew_lease(lease, after, through, self.term(now), now).await?
         } else {
             let name = self.agent.spec().name;
             // A redrive is leased under its run, which no session has as its identifier: it never meets the session's own
             // windows.
             let subject = self.redrives.map_or(self.session, SessionId);
-            hot.acquire_lease(name, subject, self.holder, after, through, LEASE, now).await?
+            hot.acquire_lease(name, subject, self.holder, after, through, self.term(now), now).await?
         };
         Ok(match leased {
             Leased::Taken(lease) => {
@@ -193,10 +196,19 @@ impl<'a, A: Agent> Drive<'a, A> {
         })
     }
 
+    /// How long a lease is taken for.
+    fn term(&self, now: Timestamp) -> Duration {
+        Duration::try_from(self.ends_at.duration_since(now)).unwrap_or_default().max(SHORTEST_LEASE)
+    }
+
     async fn slot(&mut self, limit: u32) -> Result<Happened, Failed> {
         let name = self.agent.spec().name;
         let now = (self.services.now)();
-        let slot = self.services.hot.acquire_slot(name, self.tenant, limit, self.holder, LEASE, now).await?;
+        let slot = self
+            .services
+            .hot
+            .acquire_slot(name, self.tenant, limit, self.holder, self.term(now), now)
+            .await?;
         let free = slot.is_some();
         self.slot = slot;
         Ok(Happened::Slot(free))

@@ -490,6 +490,10 @@ impl Flow {
         let unblamed = UNBLAMED;
         match fault {
             Fault::Outside => self.put_off(unblamed),
+            // It was told not to ask: tokens will be there some day.
+            Fault::Exhausted if self.degraded == Some(Degraded::Exhausted) => {
+                self.leave(unblamed, Last::Defer(Delay::For(LONGEST_DEFERRAL), Ended::Deferred))
+            }
             Fault::Exhausted => {
                 self.degraded = Some(Degraded::Exhausted);
                 self.think(true)

@@ -22,10 +22,12 @@ const USERS_AT_ONCE: u16 = 200;
 /// Sessions of a user that one wake-up comes to.
 const SESSIONS_AT_ONCE: u16 = 100;
 
-/// One invocation: until when it may begin another window.
+/// One invocation: until when it may begin another window, and until when it runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Invocation {
-    begin_until: Timestamp,
+    pub(crate) begin_until: Timestamp,
+    /// When it is over, whatever runs.
+    pub(crate) ends_at: Timestamp,
 }
 
 impl Invocation {
@@ -42,7 +44,7 @@ impl Invocation {
             .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok())
             .filter(|deadline| *deadline > now)
             .unwrap_or_else(|| now.saturating_add(ASSUMED_TIME).unwrap_or(Timestamp::MAX));
-        Self { begin_until: deadline.saturating_sub(MARGIN).unwrap_or(now) }
+        Self { begin_until: deadline.saturating_sub(MARGIN).unwrap_or(now), ends_at: deadline }
     }
 }
 
@@ -160,7 +162,7 @@ async fn process<A: Agent>(
             return ended_plainly(services, agent.spec(), envelope, receives, fanned_out).await;
         }
     };
-    Drive::new(services, agent, envelope, subject).run(receives, invocation.begin_until).await
+    Drive::new(services, agent, envelope, subject).run(receives, invocation).await
 }
 
 /// The end of a wake-up that is not about a window: done, or tried again and sent anew before SQS gives up on it.
@@ -245,10 +247,7 @@ async fn think_of_user<A: Agent>(
         }
         let wake_up = WakeUp::Session { tenant: tenant.clone(), session, version };
         let alone = Envelope { wake_up, format: 1, ..envelope.clone() };
-        match Drive::new(services, agent, &alone, (tenant, session, None))
-            .run(receives, invocation.begin_until)
-            .await
-        {
+        match Drive::new(services, agent, &alone, (tenant, session, None)).run(receives, invocation).await {
             // The sessions before it are done, so the next delivery begins with this one.
             Ended::Retry { attempt } => return Ok(Ended::Retry { attempt }),
             one => ended = one,

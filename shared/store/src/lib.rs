@@ -25,6 +25,7 @@ mod runs;
 mod status;
 mod steer;
 mod target;
+mod tenants;
 mod tls;
 mod users;
 

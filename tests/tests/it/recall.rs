@@ -498,3 +498,31 @@ async fn without_postgres_a_warm_session_still_goes_on_and_without_dynamodb_ever
     assert_eq!((status, &answer["state"], &answer["degraded"]), (200, &json!("lost"), &json!(true)));
     assert_eq!(texts(&answer, "recent_messages"), ["hello"]);
 }
+
+#[tokio::test]
+async fn more_than_a_tenants_rate_is_refused_with_the_time_to_wait() {
+    let stage = Stage::set().await;
+    let recall = |per_minute| {
+        let Services { store, hot, now, .. } = &stage.services;
+        Recall::new(store.clone(), hot.clone(), Embedder::BuiltIn, *now).with_limit(per_minute)
+    };
+    let ask = async |recall: &Recall| {
+        let (status, answer) = get(recall, "default", "/v1/users/ada/recall", "query=x").await;
+        (status, answer["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    let limited = recall(60);
+    let mut answers = Vec::new();
+    for _request in 0..14 {
+        answers.push(ask(&limited).await);
+    }
+    assert!(answers[..10].iter().all(|(status, _)| *status == 200), "the burst");
+    let refused = answers[10..].iter().find(|(status, _)| *status == 429);
+    assert_eq!(refused.unwrap().1, "the tenant may ask 60 times a minute; ask again in 1 s");
+
+    let own = "update afterthought.tenants set settings = '{\"recall_requests_per_minute\": 0}'";
+    stage.owner.batch_execute(own).await.unwrap();
+    let unlimited = recall(1);
+    for _request in 0..12 {
+        assert_eq!(ask(&unlimited).await.0, 200, "a tenant's own setting goes first");
+    }
+}
