@@ -84,6 +84,9 @@ class Server:
     def __init__(self, spec):
         self.spec = spec
         self.pid = None
+        # Kept, because `subprocess` waits for the processes whose objects are gone whenever it starts another one, and
+        # what has been waited for there is never seen to have ended here.
+        self.process = None
         self.started_at = self.start_at = 0.0
         self.back_off = FIRST_BACK_OFF_SECONDS
         self.program = None
@@ -109,7 +112,7 @@ class Server:
         account = {"user": user["uid"], "group": user["gid"], "extra_groups": []} if user else {}
         self.program = self.program_state()
         with open(self.spec["log"], "ab") as log:
-            self.pid = subprocess.Popen(
+            self.process = subprocess.Popen(
                 self.spec["argv"],
                 cwd=self.spec["directory"],
                 env={**os.environ, **self.spec["environment"]},
@@ -118,12 +121,15 @@ class Server:
                 stderr=log,
                 preexec_fn=die_with_the_guard,
                 **account,
-            ).pid
+            )
+        self.pid = self.process.pid
         self.started_at = time.monotonic()
 
     def ended(self):
         """Notes that it has ended, and puts off its next start: twice as long each time it ends soon."""
         lived = time.monotonic() - self.started_at
+        # It has been waited for; its number may be another process's by now.
+        self.process.returncode = 0
         self.pid = None
         self.back_off = FIRST_BACK_OFF_SECONDS if lived > 10 else min(self.back_off * 2, LONGEST_BACK_OFF_SECONDS)
         self.start_at = time.monotonic() + self.back_off

@@ -86,6 +86,23 @@ async fn a_server_that_dies_is_started_again_when_asked() {
 }
 
 #[tokio::test]
+async fn servers_that_die_while_others_are_started_are_started_again_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let post = Post::new(folder.path(), "server", Duration::ZERO).unwrap();
+    let _lease = post.lease().unwrap();
+    let file = |number: u32| folder.path().join(number.to_string());
+    let servers: Vec<Server> = (0..8)
+        .map(|number| Server {
+            argv: vec!["sh".to_owned(), "-c".to_owned(), format!("echo >> {number}")],
+            ..server(folder.path(), true)
+        })
+        .collect();
+    let mut guarded = post.run(&servers, &folder.path().join("server.log")).unwrap();
+    let started_again = |number| fs::read(file(number)).is_ok_and(|lines| lines.len() >= 3);
+    guarded.ready(LIMIT, async || (0..8).all(started_again)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_ends_at_once_is_reported_with_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let post = Post::new(folder.path(), "server", Duration::ZERO).unwrap();
