@@ -122,11 +122,11 @@ fn draw(rng: &mut Rng) -> Fault {
         38..52 => Fault::EndBackends { count: rng.usize(1..=4), from: rng.usize(..1_000) },
         52..58 => Fault::Reset(line(rng)),
         _ => {
-            let (line, every) = (line(rng), rng.u32(1..=12));
+            let (line, every) = (line(rng), rng.u32(1..=6));
             let (weather, longest_milliseconds) = match rng.u32(..10) {
-                0..2 => (Weather::LoseRequests { every }, 3_000),
-                2..6 => (Weather::LoseAnswers { every }, 3_000),
-                6 => (Weather::CutAnswers { every }, 3_000),
+                0..2 => (Weather::LoseRequests { every }, 5_000),
+                2..6 => (Weather::LoseAnswers { every }, 5_000),
+                6 => (Weather::CutAnswers { every }, 5_000),
                 7 => (Weather::Stall, 8_000),
                 _ => (Weather::Refuse, 6_000),
             };
