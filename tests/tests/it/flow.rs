@@ -141,9 +141,7 @@ impl Agent for Scripted {
                 "ask" | "ask and die" => {
                     let word;
                     (word, usage) = self.word(window, context).await?;
-                    if content == "ask and die" && !mended {
-                        panic!("after the answer");
-                    }
+                    assert!(content != "ask and die" || mended, "dying after the answer, as scripted");
                     content = word;
                 }
                 _ => {}
