@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::lane::{Lane, LanePolicy, Next, Wake};
 
-/// How often the progress of outstanding sessions is looked at.
+/// How often the lane is looked at while it is not empty; the first session that comes is woken at once.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long Postgres is left alone when it did not answer.
@@ -68,6 +68,9 @@ impl BulkLane {
     }
 }
 
+/// What an agent was woken for.
+type Woken = (Arc<str>, SessionId, i64);
+
 /// Keeps a lane moving: wakes whom it releases, looks at their progress and fills the room they make.
 pub struct Keeper {
     store: Store,
@@ -89,12 +92,11 @@ impl Keeper {
         while holding.wait_for(|holding| *holding).await.is_ok() {
             let next = self.lane.lock().next();
             let due = match next {
-                Next::Now => Some(Instant::now()),
-                Next::Progress => Some(look_at),
-                Next::At(moment) => Some(
-                    Instant::now()
-                        + (moment.duration_since((self.now)()).unsigned_abs()).max(PROGRESS_INTERVAL),
-                ),
+                Next::Now | Next::Progress => Some(look_at),
+                Next::At(moment) => {
+                    let left = Duration::try_from(moment.duration_since((self.now)())).unwrap_or_default();
+                    Some((Instant::now() + left).max(look_at))
+                }
                 Next::Never => None,
             };
             let is_due = async {
@@ -121,41 +123,49 @@ impl Keeper {
         }
     }
 
-    /// Looks once: gives away what places there are, leaves out who has no need any more, and wakes the others. Answers
-    /// whether Postgres could be asked; if not, those released are woken all the same.
+    /// Looks once: takes out who came through, gives away what places there are, and wakes those who get them unless they
+    /// have no need any more. Answers whether Postgres could be asked; if not, they are woken all the same.
     pub async fn look(&self) -> bool {
         let now = (self.now)();
-        let (released, asked) = {
-            let mut lane = self.lane.lock();
-            (lane.release(now), lane.outstanding())
-        };
-        let questions: Vec<_> =
-            asked.iter().map(|(agent, session, version)| (&**agent, *session, *version)).collect();
-        let answers =
-            if questions.is_empty() { Ok(Vec::new()) } else { self.store.caught_up(&questions).await };
-        let answered = answers.is_ok();
-        let through = answers.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the progress of the agents could not be read");
-            Vec::new()
-        });
-        let mut through: HashMap<_, _> = asked.iter().zip(through).collect();
-        through.retain(|_, through| *through);
-        {
-            let mut lane = self.lane.lock();
-            for (agent, session, version) in through.keys() {
-                lane.came_through(agent, *session, *version, now);
-            }
+        let outstanding = self.lane.lock().outstanding();
+        let mut answered = self.take_out(outstanding, now).await.is_some();
+        let released = self.lane.lock().release(now);
+        if answered && !released.is_empty() {
+            let of = |wake: &Wake| (Arc::clone(&wake.agent), wake.session, wake.version);
+            let through = self.take_out(released.iter().map(of).collect(), now).await;
+            answered = through.is_some();
+            let through = through.unwrap_or_default();
+            let needed = |wake: &Wake| !through.contains(&of(wake));
+            self.wake(released.into_iter().filter(needed).collect(), now).await;
+        } else {
+            self.wake(released, now).await;
         }
-        let needed = |wake: &Wake| {
-            let question = (Arc::clone(&wake.agent), wake.session, wake.version);
-            !through.contains_key(&question)
-        };
-        self.wake(released.into_iter().filter(needed).collect(), now).await;
         for (agent, waiting, outstanding) in self.lane.lock().sizes() {
             metrics::gauge!("LaneWaiting", "Agent" => agent.to_string()).set(count(waiting));
             metrics::gauge!("LaneOutstanding", "Agent" => agent.to_string()).set(count(outstanding));
         }
         answered
+    }
+
+    /// Takes those of `woken` out that came through, and answers which; `None` when Postgres could not be asked.
+    async fn take_out(&self, woken: Vec<Woken>, now: Timestamp) -> Option<HashSet<Woken>> {
+        if woken.is_empty() {
+            return Some(HashSet::new());
+        }
+        let questions: Vec<_> =
+            woken.iter().map(|(agent, session, version)| (&**agent, *session, *version)).collect();
+        let answers = self.store.caught_up(&questions).await;
+        let answers = answers
+            .inspect_err(|error| tracing::warn!(%error, "the progress of the agents could not be read"))
+            .ok()?;
+        let through: HashSet<_> =
+            woken.into_iter().zip(answers).filter(|(_, through)| *through).map(|(woken, _)| woken).collect();
+        let mut lane = self.lane.lock();
+        for (agent, session, version) in &through {
+            lane.came_through(agent, *session, *version, now);
+        }
+        drop(lane);
+        Some(through)
     }
 
     /// Wakes everybody in the lane at once: for a reader that ends because nothing is left to read.

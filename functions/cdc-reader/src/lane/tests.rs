@@ -227,15 +227,12 @@ impl World {
 
     /// What the keeper does.
     fn look(&mut self) {
+        let outstanding = self.lane.outstanding();
+        self.take_out(outstanding);
         let mut released = self.lane.release(self.now);
-        for (agent, session, version) in self.lane.outstanding() {
-            let (place, of) = (AGENTS.iter().position(|name| **name == *agent).unwrap(), number(session));
-            if self.cursors[place][of] >= version || self.held[place][of] {
-                self.lane.came_through(&agent, session, version, self.now);
-                released.retain(|wake| (&wake.agent, wake.session) != (&agent, session));
-                self.last[place][of] = None;
-            }
-        }
+        let of = |wake: &Wake| (Arc::clone(&wake.agent), wake.session, wake.version);
+        let through = self.take_out(released.iter().map(of).collect());
+        released.retain(|wake| !through.contains(&of(wake)));
         for wake in released {
             let (agent, session) =
                 (AGENTS.iter().position(|name| **name == *wake.agent).unwrap(), number(wake.session));
@@ -254,6 +251,20 @@ impl World {
             self.queues[agent].push((session, wake.version));
         }
         self.refuses = false;
+    }
+
+    /// Answers which of these have come through.
+    fn take_out(&mut self, mut woken: Vec<(Arc<str>, SessionId, i64)>) -> Vec<(Arc<str>, SessionId, i64)> {
+        woken.retain(|(agent, session, version)| {
+            let (place, of) = (AGENTS.iter().position(|name| **name == **agent).unwrap(), number(*session));
+            let through = self.cursors[place][of] >= *version || self.held[place][of];
+            if through {
+                self.lane.came_through(agent, *session, *version, self.now);
+                self.last[place][of] = None;
+            }
+            through
+        });
+        woken
     }
 
     fn take_message(&mut self, agent: usize, pick: usize) -> Option<(usize, i64)> {
