@@ -420,6 +420,18 @@ fn a_session_that_caught_up_and_fell_behind_again_is_woken_at_once() {
 }
 
 #[test]
+fn events_that_came_while_a_session_was_outstanding_are_woken_for_once_it_came_through() {
+    let mut lane = indexer();
+    let tenant = TenantId::new("acme").unwrap();
+    lane.arrived(&tenant, id(1), 30, start());
+    lane.release(start());
+    lane.arrived(&tenant, id(1), 60, start());
+    assert!(lane.release(start()).is_empty(), "the wake-up on its way finds them with it");
+    lane.came_through("indexer", id(1), 30, start());
+    assert_eq!(lane.release(start())[0].version, 60);
+}
+
+#[test]
 fn an_agent_that_is_slow_keeps_its_queue_short_and_one_that_is_overtaken_loses_its_place() {
     let mut lane = indexer();
     arrive(&mut lane, 1..=20, start());
