@@ -1,12 +1,12 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::SessionId;
 use futures::future::{try_join, try_join_all};
-use futures::try_join;
+use futures::{StreamExt, TryStreamExt, stream, try_join};
 use jiff::Timestamp;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::types::ToSql;
@@ -46,17 +46,22 @@ impl Bare {
         heads: &[(SessionId, i64)],
         repeats: usize,
     ) -> Result<Duration> {
+        // The connection given back last is taken first, as in the runtime's pool.
+        let free = Mutex::new(self.connections.iter().collect::<Vec<_>>());
+        let free = || free.lock().unwrap_or_else(PoisonError::into_inner);
         let start = Instant::now();
         for _ in 0..repeats {
             for batch in heads.chunks(BATCH) {
-                let next = AtomicUsize::new(0);
-                try_join_all(self.connections.iter().map(|connection| async {
-                    while let Some((session, _)) = batch.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        self.wake(kind, connection, *session).await?;
-                    }
-                    anyhow::Ok(())
-                }))
-                .await?;
+                stream::iter(batch)
+                    .map(|(session, _)| async {
+                        let connection = free().pop().context("there is a connection for each")?;
+                        let woken = self.wake(kind, connection, *session).await;
+                        free().push(connection);
+                        woken
+                    })
+                    .buffer_unordered(self.connections.len())
+                    .try_collect::<()>()
+                    .await?;
             }
         }
         Ok(start.elapsed())
