@@ -52,6 +52,9 @@ impl BulkLane {
     pub(crate) fn found(&self, behind: &[Behind], now: Timestamp) -> usize {
         let mut lane = self.lock();
         let new = behind.iter().filter(|behind| lane.found(behind, now)).count();
+        if behind.len() >= Store::MOST_BEHIND {
+            lane.is_not_all();
+        }
         drop(lane);
         self.changed.notify_one();
         new

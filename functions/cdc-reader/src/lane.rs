@@ -117,6 +117,11 @@ impl Lane {
         lane.found(&tenant, behind.session, behind.version, now)
     }
 
+    /// There are more sessions behind than it was told of.
+    pub(crate) fn is_not_all(&mut self) {
+        self.is_short = true;
+    }
+
     /// Whether sessions were turned away and there is room for them again, so that all are to be looked at; says so
     /// once.
     pub(crate) fn asks_for_all(&mut self) -> bool {

@@ -99,3 +99,18 @@ impl Store {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queries_of_a_sweep_answer_as_much_as_is_said() {
+        for query in [
+            include_str!("../queries/find_all_sessions_behind.sql"),
+            include_str!("../queries/find_sessions_behind.sql"),
+        ] {
+            assert!(query.ends_with(&format!("limit {}\n", Store::MOST_BEHIND)), "{query}");
+        }
+    }
+}
