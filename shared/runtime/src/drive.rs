@@ -405,16 +405,26 @@ impl<'a, A: Agent> Drive<'a, A> {
 
     /// Tells metrics, the log and the agent's own hooks.
     fn tell(&self, through: i64, what: impl Fn(&dyn Hooks, &RunInfo<'_>)) {
-        let run = RunInfo {
+        self.tell_hooks(|hooks| what(hooks, &self.run_info(through)));
+    }
+
+    fn run_info(&self, through: i64) -> RunInfo<'_> {
+        RunInfo {
             agent: self.agent.spec().name,
             tenant: self.tenant,
             session: self.session,
             after: self.claimed.as_ref().map_or(0, |claimed| claimed.window.after),
             through,
             tries: self.lease.as_ref().map_or(1, |lease| lease.tries),
-        };
-        what(&Measured, &run);
-        what(self.agent.hooks(), &run);
+        }
+    }
+
+    /// A hook that panics is told nothing more about this, and changes nothing.
+    fn tell_hooks(&self, what: impl Fn(&dyn Hooks)) {
+        what(&Measured);
+        if std::panic::catch_unwind(AssertUnwindSafe(|| what(self.agent.hooks()))).is_err() {
+            tracing::error!(agent = self.agent.spec().name, "a hook of the agent panicked");
+        }
     }
 
     fn end(self, ended: Ended) -> Ended {
@@ -425,9 +435,7 @@ impl<'a, A: Agent> Drive<'a, A> {
             _ => None,
         };
         if let Some(waits) = waits {
-            for hooks in [&Measured as &dyn Hooks, self.agent.hooks()] {
-                hooks.on_wait(self.agent.spec().name, self.session, &waits);
-            }
+            self.tell_hooks(|hooks| hooks.on_wait(self.agent.spec().name, self.session, &waits));
         }
         match (&self.error, ended) {
             (Some(error), Ended::Retry { attempt }) => {

@@ -153,11 +153,23 @@ fn queues(template: &Template) -> Vec<String> {
         if !routes.iter().any(|(agent, _)| agent == name) {
             problems.push(format!("{logical} is not in WAKE_UP_QUEUES"));
         }
+        let delay = queue.get("DelaySeconds").map(|delay| referred(Some(delay)).to_owned());
+        if delay != quiet_seconds(template, name) {
+            problems.push(format!("{logical} has another quiet period than CDC_QUIET_SECONDS says"));
+        }
         if !mappings.values().any(|mapping| referred(mapping.get("EventSourceArn")) == *logical) {
             problems.push(format!("{logical} wakes nobody"));
         }
     }
     problems
+}
+
+/// The parameter that `CDC_QUIET_SECONDS` names for an agent.
+fn quiet_seconds(template: &Template, agent: &str) -> Option<String> {
+    let variables = &template.document()["Globals"]["Function"]["Environment"]["Variables"];
+    let table = variables["CDC_QUIET_SECONDS"]["Fn::Sub"].as_str()?;
+    let entry = table.split(',').find_map(|entry| entry.strip_prefix(agent)?.strip_prefix("=${"))?;
+    entry.strip_suffix('}').map(str::to_owned)
 }
 
 /// Whether a function may send to a queue, whatever the parameters.
@@ -308,6 +320,7 @@ fn whatever_is_missing_is_found() {
             "EventSourceArn: !GetAtt SummarizerQueue.Arn",
             "IndexerQueue wakes nobody",
         ),
+        ("summarizer=${SummaryQuietSeconds},", "", "SummarizerQueue has another quiet period"),
         ("deadLetterTargetArn: !GetAtt IndexerDeadLetters.Arn", "x: y", "no dead-letter queue indexer-dlq"),
         ("Value: !GetAtt IndexerDeadLetters.QueueName", "Value: nothing", "IndexerDeadLetters has no alarm"),
         (
