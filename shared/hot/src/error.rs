@@ -1,4 +1,4 @@
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// Why DynamoDB did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,24 @@ where
             SdkError::ConstructionFailure(_) => Self::Refused,
             _ => Self::Unavailable,
         };
-        kind(Box::new(Described(DisplayErrorContext(error).to_string())))
+        kind(Box::new(Described(in_words(&error))))
+    }
+}
+
+/// What was said and what caused it. The SDK's own account has the answer in it, and with that what people said.
+fn in_words<E>(error: &SdkError<E>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{words}: {code}: {message}"),
+        _ => words,
     }
 }
 
@@ -109,5 +126,24 @@ mod tests {
         assert!(matches!(of(Some("InternalServerError"), 500), Error::Unavailable(_)));
         assert!(matches!(of(None, 503), Error::Unavailable(_)));
         assert!(matches!(of(Some("ResourceNotFoundException"), 400), Error::Refused(_)));
+    }
+
+    #[test]
+    fn an_error_says_what_was_wrong_and_nothing_of_what_was_answered() {
+        use aws_sdk_dynamodb::config::http::HttpResponse;
+        use aws_sdk_dynamodb::error::ErrorMetadata;
+        use aws_sdk_dynamodb::operation::get_item::GetItemError;
+
+        let answered = || HttpResponse::new(400.try_into().unwrap(), "what Ada said".into());
+        let meta =
+            ErrorMetadata::builder().code("ResourceNotFoundException").message("no such table").build();
+        let refused = Error::from(SdkError::service_error(GetItemError::generic(meta), answered()));
+        assert!(matches!(refused, Error::Refused(_)));
+        assert!(refused.to_string().contains("ResourceNotFoundException: no such table"), "{refused}");
+        let cut = Error::from(SdkError::<GetItemError, _>::response_error("the answer ended", answered()));
+        assert!(cut.to_string().contains("the answer ended"), "{cut}");
+        for said in [refused.to_string(), cut.to_string(), format!("{refused:?}"), format!("{cut:?}")] {
+            assert!(!said.contains("Ada"), "{said}");
+        }
     }
 }
