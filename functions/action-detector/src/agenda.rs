@@ -117,7 +117,8 @@ impl Agenda {
         let best = self
             .items
             .iter_mut()
-            .filter(|(_, item)| item.action.is_open())
+            // A window that was set aside may be older than what is open.
+            .filter(|(_, item)| item.action.is_open() && item.action.said_in <= version)
             .filter_map(|(key, item)| {
                 let fit = closing.fit(&item.action, &item.stems, speaker)?;
                 Some((fit, item.action.said_in, key, item))

@@ -116,7 +116,9 @@ fn input(window: &Window, open: &[(&Memory, Action)]) -> String {
 
 /// What a model says was closed; none when there is no such action or it cannot end that way.
 fn close(open: &[(&Memory, Action)], closed: &Closed) -> Option<Thought> {
-    let (memory, action) = open.get(closed.number.checked_sub(1)?)?;
+    // A window that was set aside may be older than what is open.
+    let (memory, action) =
+        open.get(closed.number.checked_sub(1)?).filter(|(_, action)| action.said_in <= closed.version)?;
     let mut action = action.clone();
     action.status = ending(action.kind, closed.status);
     action.closed_in = Some(closed.version);

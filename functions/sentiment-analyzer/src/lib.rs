@@ -71,7 +71,7 @@ impl Agent for SentimentAnalyzer {
                 (Some(judged), usage)
             }
         };
-        let thought = think::think(window, current, &self.scorer, judged.as_ref());
+        let thought = think::think(window, current, &self.scorer, judged.as_ref(), context.redrives);
         Ok(Thoughts { thoughts: thought.into_iter().collect(), usage, ..Thoughts::default() })
     }
 }

@@ -49,6 +49,7 @@ pub(crate) fn think(
     current: Option<&Memory>,
     scorer: &Scorer,
     judged: Option<&BTreeMap<i64, Score>>,
+    redrives: bool,
 ) -> Option<Thought> {
     let turns: Vec<(&Event, Score)> = window
         .events
@@ -60,9 +61,12 @@ pub(crate) fn think(
         })
         .collect();
     let (last, _) = turns.last()?;
-    let mut session = Session::before(window, current);
+    let mut session = Session::before(window, current, redrives);
     for (event, score) in &turns {
-        session.add(event, *score);
+        // A window that was set aside has never been counted, however far the session has come since.
+        if redrives || event.version > session.through {
+            session.add(event, *score);
+        }
     }
     Some(Thought {
         kind: MemoryType::Sentiment,
@@ -94,9 +98,9 @@ fn evidence(turns: &[(&Event, Score)], last: i64) -> Vec<i64> {
 
 impl Session {
     /// What was known before a window. The first window of a session starts anew, also when it comes again.
-    fn before(window: &Window, current: Option<&Memory>) -> Self {
+    fn before(window: &Window, current: Option<&Memory>, redrives: bool) -> Self {
         let mut session = current
-            .filter(|_| window.after > 0)
+            .filter(|_| window.after > 0 || redrives)
             .and_then(|memory| Self::deserialize(&memory.data).ok())
             .unwrap_or_default();
         // A memory's lists come back in any order.
@@ -105,10 +109,7 @@ impl Session {
     }
 
     fn add(&mut self, event: &Event, score: Score) {
-        if event.version <= self.through {
-            return;
-        }
-        self.through = event.version;
+        self.through = self.through.max(event.version);
         let (name, is_assistant) = (speaker_of(event), event.role == "assistant");
         let at = self.place_of(&name, is_assistant).unwrap_or_else(|| {
             let is_full = self.speakers.len() >= MOST_SPEAKERS;

@@ -279,3 +279,24 @@ async fn a_window_in_which_nothing_was_said_costs_nothing() {
     assert_eq!(thoughts.unwrap(), Thoughts::default());
     assert!(requests.is_empty());
 }
+
+#[test]
+fn a_message_that_was_set_aside_counts_when_it_is_thought_about_after_all() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let agent = SentimentAnalyzer::new(Model::BuiltIn, Duration::from_mins(5)).unwrap();
+    let redrive = |event: Event, known: &[Memory]| {
+        let mut context = Context::new(known.to_vec(), Timestamp::UNIX_EPOCH);
+        context.redrives = true;
+        runtime.block_on(agent.think(&window(vec![event]), &context)).unwrap().thoughts.remove(0).data
+    };
+    let all = conversation();
+    let turns = built_in(&window(all.clone()), &[])[0].data["turns"].clone();
+    for set_aside in [0, 2] {
+        let (before, after) = (all[..set_aside].to_vec(), all[set_aside + 1..].to_vec());
+        let known = if before.is_empty() { Vec::new() } else { committed(before, &[]) };
+        let known = committed(after, &known);
+        let data = redrive(all[set_aside].clone(), &known);
+        assert_eq!(data["turns"], turns, "nothing of the others is lost");
+        assert_eq!(data["through"], 9);
+    }
+}

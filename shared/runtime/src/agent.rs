@@ -13,6 +13,8 @@ use crate::hooks::Hooks;
 
 /// How long to wait when a provider asks for patience without saying how much.
 const UNSTATED_PATIENCE: Duration = Duration::from_secs(30);
+/// The most patience a provider is believed to ask for.
+const MOST_PATIENCE: Duration = Duration::from_hours(1);
 
 /// What the runtime must know of an agent to run it.
 #[derive(Debug, Clone)]
@@ -49,13 +51,15 @@ pub struct Context {
     pub now: Timestamp,
     /// Whether the agent is to think by its own rules, because the tenant's tokens are used up.
     pub built_in_only: bool,
+    /// Whether the window was set aside before and the agent has thought about what came after it since.
+    pub redrives: bool,
     pub(crate) asking: Option<Asking>,
 }
 
 impl Context {
     /// A context outside the runtime, whose questions go straight to the model: for trying out an agent's thinking.
     pub const fn new(known: Vec<Memory>, now: Timestamp) -> Self {
-        Self { known, now, built_in_only: false, asking: None }
+        Self { known, now, built_in_only: false, redrives: false, asking: None }
     }
 
     /// Asks a model, which is paid once for it: the answer is memoised under the agent, the window, `name` and the
@@ -126,7 +130,7 @@ impl ThinkError {
             Self::Exhausted { until: Some(until) } => Fault::ExhaustedUntil(*until),
             Self::Model(error) => match error {
                 model::Error::RateLimited { retry_after } => {
-                    Fault::Later(retry_after.unwrap_or(UNSTATED_PATIENCE))
+                    Fault::Later(retry_after.unwrap_or(UNSTATED_PATIENCE).min(MOST_PATIENCE))
                 }
                 // A wrong configuration is an operator's to mend; the window is fine.
                 model::Error::Transient(_) | model::Error::Configuration(_) => Fault::Outside,

@@ -3,11 +3,11 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use domain::{Envelope, SessionId, TenantId, WakeUp};
+use domain::{Envelope, Memory, SessionId, TenantId, WakeUp};
 use futures::FutureExt;
 use hot::{Lease, Leased, Slot};
 use jiff::Timestamp;
-use store::{Claim, Claimed, Committed, Effects, Hold, HoldReason, Run, RunOutcome};
+use store::{Claim, Claimed, Committed, ContextQuery, Effects, Hold, HoldReason, Run, RunOutcome};
 use uuid::Uuid;
 
 use crate::agent::{Agent, Context, ThinkError, Thoughts};
@@ -20,6 +20,10 @@ use crate::services::Services;
 
 /// A lease and a slot end with the invocation, which no run outlives; this is the least they are taken for.
 const SHORTEST_LEASE: Duration = Duration::from_secs(10);
+/// What an invocation keeps for giving back its leases and answering.
+const LEFT_FOR_ANSWERING: Duration = Duration::from_secs(3);
+/// The least time to think, when the invocation is about over or its end is not to be believed.
+const SHORTEST_THINK: Duration = Duration::from_secs(2);
 /// The first back-off, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
 
@@ -233,10 +237,18 @@ impl<'a, A: Agent> Drive<'a, A> {
             known: claimed.known.clone(),
             now: self.started_at,
             built_in_only,
+            redrives: self.redrives.is_some(),
             asking: Some(asking),
         };
         self.tell(through, |hooks, run| hooks.on_start(run));
-        match caught(self.agent.think(&window, &context)).await {
+        // Better to give up in time than to be killed with the whole batch.
+        let left = Duration::try_from(self.ends_at.duration_since((self.services.now)())).unwrap_or_default();
+        let left = left.saturating_sub(LEFT_FOR_ANSWERING).max(SHORTEST_THINK);
+        let thinking = tokio::time::timeout(left, caught(self.agent.think(&window, &context)));
+        let Ok(thought) = thinking.await else {
+            return self.fail(through, Fault::Outside, Failed::OutOfTime { seconds: left.as_secs() });
+        };
+        match thought {
             Some(Ok(thoughts)) => {
                 self.thoughts = Some(thoughts);
                 Happened::Thought
@@ -268,7 +280,17 @@ impl<'a, A: Agent> Drive<'a, A> {
             run.outcome = RunOutcome::Degraded;
             run.reason = Some(degraded.as_str().to_owned());
         }
-        let effects = Effects { thoughts: thoughts.thoughts, indexed: thoughts.indexed };
+        let seen_all = |query: &&ContextQuery| {
+            let is_of = |memory: &&Memory| memory.kind == query.kind && memory.scope == query.scope;
+            claimed.known.iter().filter(is_of).count() < usize::from(query.limit)
+        };
+        let context = self.agent.spec().context.iter();
+        let effects = Effects {
+            thoughts: thoughts.thoughts,
+            indexed: thoughts.indexed,
+            seen: claimed.known.clone(),
+            seen_all: context.filter(seen_all).map(|query| (query.scope, query.kind)).collect(),
+        };
         match self.services.store.commit(&window, &effects, &run).await {
             Ok(Committed::Done(reconciled)) => {
                 let kept = Kept {

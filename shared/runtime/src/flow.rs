@@ -148,7 +148,7 @@ impl Flow {
     fn claimed(&mut self, seen: Option<Seen>, now: Timestamp) -> Do {
         let redrives = self.terms.version.is_none();
         let Some(seen) = seen else {
-            let ended = if redrives { Ended::NothingNew } else { Ended::UnknownSession };
+            let ended = if redrives { self.so_far } else { Ended::UnknownSession };
             return self.leave(self.before(), Last::End(ended));
         };
         self.seen = Some(seen);
@@ -245,7 +245,8 @@ impl Flow {
                 self.think(true)
             }
             Fault::Later(patience) if patience <= LONGEST_DEFERRAL || self.terms.version.is_none() => {
-                let delay = Delay::For(patience.min(LONGEST_DEFERRAL));
+                // The longer it has waited, the longer it waits: those who ask are many and one is let through.
+                let delay = Delay::For(patience.max(look(self.terms.deferrals)).min(LONGEST_DEFERRAL));
                 self.leave(unblamed, Last::Defer(delay, Ended::Deferred))
             }
             Fault::Later(patience) => {
@@ -298,9 +299,6 @@ impl Flow {
     /// Another run moved the cursor, perhaps not as far as this wake-up asks for: look again.
     fn lost_race(&mut self) -> Do {
         self.unfinished = false;
-        if self.terms.version.is_none() {
-            return self.leave(0, Last::End(Ended::LostRace));
-        }
         if self.so_far == Ended::NothingNew {
             self.so_far = Ended::LostRace;
         }

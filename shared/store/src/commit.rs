@@ -1,4 +1,7 @@
-use domain::{Change, Known, OnConflict, Reconciled, ReviewPolicy, ReviewReason, Thought, Window, reconcile};
+use domain::{
+    Change, Known, Memory, MemoryType, OnConflict, Reconciled, ReviewPolicy, ReviewReason, Scope, Thought,
+    Window, reconcile,
+};
 use futures::try_join;
 use jiff::Timestamp;
 use pgvector::HalfVector;
@@ -66,6 +69,30 @@ pub struct Effects {
     pub thoughts: Vec<Thought>,
     /// What recall can find events by.
     pub indexed: Vec<IndexedEvent>,
+    /// The memories the agent saw: what a thought that replaces one was made from.
+    pub seen: Vec<Memory>,
+    /// Of which scope and type the agent saw every memory there was.
+    pub seen_all: Vec<(Scope, MemoryType)>,
+}
+
+impl Effects {
+    /// Whether a thought replaces a memory that is not the one the agent saw: a redrive, a review or another session was
+    /// first. What it would replace then was never taken into account.
+    fn are_stale(&self, current: &[Memory]) -> bool {
+        let under = |memories: &[Memory], thought: &Thought| {
+            let mut found = memories.iter().filter(|memory| {
+                memory.scope == thought.scope && memory.kind == thought.kind && memory.key == thought.key
+            });
+            found.next().map(|memory| (memory.id, memory.content.clone(), memory.data.clone()))
+        };
+        self.thoughts.iter().filter(|thought| thought.on_conflict != OnConflict::Merge).any(|thought| match (
+            under(current, thought),
+            under(&self.seen, thought),
+        ) {
+            (Some(_), None) => self.seen_all.contains(&(thought.scope, thought.kind)),
+            (current, seen) => current != seen,
+        })
+    }
 }
 
 /// How a commit ended.
@@ -73,7 +100,7 @@ pub struct Effects {
 pub enum Committed {
     /// Everything was kept and the cursor moved.
     Done(Reconciled),
-    /// Another run had moved the cursor; nothing was kept.
+    /// Another run had moved the cursor, or changed what this one's thoughts replace; nothing was kept.
     LostRace,
 }
 
@@ -102,6 +129,9 @@ impl Store {
         let Some((known, policy)) = begin_and_lock(&transaction, window, &subjects, run).await? else {
             return Ok(Committed::LostRace);
         };
+        if effects.are_stale(&known.current) {
+            return Ok(Committed::LostRace);
+        }
         let reconciled = reconcile(run.agent, window, &known, &policy, effects.thoughts.clone());
         try_join!(
             write_memories(&transaction, &writes, window, run, &reconciled.changes),

@@ -269,7 +269,7 @@ async fn of_many_racing_runs_over_one_window_one_has_an_effect() {
     let agent = Echo::new(None, 100);
     let context = Context::new(Vec::new(), Timestamp::UNIX_EPOCH);
     let thoughts = agent.think(&window, &context).await.unwrap().thoughts;
-    let effects = store::Effects { thoughts, indexed: Vec::new() };
+    let effects = store::Effects { thoughts, ..Default::default() };
     let runs = (0..8_u128).map(|number| {
         let run = store::Run {
             id: Uuid::from_u128(number),

@@ -134,7 +134,7 @@ fn thoughts(claimed: &Claimed) -> Effects {
         review: false,
     };
     let thoughts = claimed.window.events.iter().filter(|event| event.content != "nothing").map(thought);
-    Effects { thoughts: thoughts.collect(), indexed: Vec::new() }
+    Effects { thoughts: thoughts.collect(), ..Effects::default() }
 }
 
 fn of_tenant(name: &str) -> Target {

@@ -338,3 +338,39 @@ async fn a_window_that_begins_where_no_cursor_can_have_been_is_not_kept() {
     }
     assert_eq!(stage.number("select count(*) from afterthought.agent_cursors").await, 0);
 }
+
+#[tokio::test]
+async fn what_replaces_a_memory_that_was_changed_meanwhile_is_thought_about_again() {
+    let stage = Stage::set().await;
+    let account = |claimed: &Claimed, content: &str, seen: &[domain::Memory]| Effects {
+        thoughts: vec![Thought {
+            key: "account".into(),
+            kind: MemoryType::Summary,
+            scope: Scope::Session,
+            content: content.into(),
+            on_conflict: OnConflict::Continue,
+            ..thoughts(claimed).thoughts.remove(0)
+        }],
+        seen: seen.to_vec(),
+        seen_all: vec![(Scope::Session, MemoryType::Summary)],
+        ..Effects::default()
+    };
+    let session = stage.insert("acme", "one", &["a", "b"]).await;
+    let aside = stage.set_aside("acme", session, "refused").await;
+    let redriven = stage.redrive("acme", session, aside).await.unwrap();
+    let ordinary = stage.claim("acme", session).await;
+    let commit = async |claimed: &Claimed, content: &str, seen: &[domain::Memory]| {
+        let run = Run { redrives: claimed.redrives, ..run("echo") };
+        stage.agent.commit(&claimed.window, &account(claimed, content, seen), &run).await.unwrap()
+    };
+    let Committed::Done(first) = commit(&ordinary, "b", &[]).await else { panic!("nobody was first") };
+    assert_eq!(commit(&redriven, "a", &[]).await, Committed::LostRace, "it would forget b");
+    let open =
+        "select count(*) from afterthought.agent_runs where outcome = 'quarantined' and redriven_by is null";
+    assert_eq!(stage.number(open).await, 1, "and is still to be redriven");
+
+    let seen = [first.changes[0].memory.clone()];
+    let again = stage.redrive("acme", session, aside).await.unwrap();
+    assert!(matches!(commit(&again, "b, and a", &seen).await, Committed::Done(_)));
+    assert_eq!((stage.number(open).await, stage.memories().await), (0, vec!["b, and a:1".to_owned()]));
+}
