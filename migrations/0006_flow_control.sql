@@ -76,6 +76,7 @@ alter table afterthought.agent_runs
 -- Lists of runs, newest first; the tokens of a tenant's day.
 create index agent_runs_finished on afterthought.agent_runs (finished_at, id);
 create index agent_runs_of_tenant on afterthought.agent_runs (tenant, finished_at, id);
+create index agent_runs_not_done on afterthought.agent_runs (outcome, finished_at, id) where outcome <> 'done';
 create index agent_runs_open on afterthought.agent_runs (finished_at, id)
     where outcome = 'quarantined' and redriven_by is null;
 -- A redrive closes the run it repeats; one that fails again renews it.

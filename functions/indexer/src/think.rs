@@ -3,7 +3,7 @@ use hot::{ActiveMemory, Put, Read, SessionContext};
 use jiff::Timestamp;
 use model::Embedder;
 use runtime::ThinkError;
-use store::{IndexedEvent, IndexedMemory};
+use store::{IndexedEvent, IndexedMemory, UnindexedMemory};
 
 use crate::Indexer;
 
@@ -50,6 +50,11 @@ pub(crate) fn advanced(window: &Window, before: Option<SessionContext>, earlier:
     context
 }
 
+/// Whether the embedder will not have a text, however often it is asked.
+const fn is_about_the_text(error: &model::Error) -> bool {
+    matches!(error, model::Error::Invalid(_) | model::Error::Refused | model::Error::TooLong)
+}
+
 /// The active entities and actions among memories, in their order.
 pub(crate) fn active(memories: &[Memory]) -> (Vec<ActiveMemory>, Vec<ActiveMemory>) {
     let of = |kind: MemoryType| {
@@ -74,23 +79,46 @@ impl Indexer {
             if waiting.is_empty() {
                 return Ok(());
             }
-            let texts: Vec<&str> = waiting.iter().map(|memory| memory.content.as_str()).collect();
-            let embeddings = self.embedder.embed(&texts).await?;
-            let indexed: Vec<IndexedMemory> = waiting
-                .iter()
-                .zip(embeddings)
-                .map(|(memory, embedding)| IndexedMemory {
-                    id: memory.id,
-                    version: memory.version,
-                    embedding,
-                })
-                .collect();
+            let indexed = self.embed_memories(&waiting).await?;
             let kept = self.store.index_memories(tenant, &indexed, self.embedder.name()).await?;
             tracing::debug!(%session, memories.waiting = waiting.len(), memories.kept = kept, "memories indexed");
             if kept == 0 || waiting.len() < usize::from(MEMORIES_AT_ONCE) {
                 return Ok(());
             }
         }
+    }
+
+    /// Embeds memories: together, or, when one of them will not do, each alone and without those that will not. Such a
+    /// memory is found by its words; it is no reason to fail a window it has nothing to do with.
+    async fn embed_memories(&self, waiting: &[UnindexedMemory]) -> Result<Vec<IndexedMemory>, ThinkError> {
+        let indexed = |memory: &UnindexedMemory, embedding| IndexedMemory {
+            id: memory.id,
+            version: memory.version,
+            embedding,
+        };
+        let texts: Vec<&str> = waiting.iter().map(|memory| memory.content.as_str()).collect();
+        match self.embedder.embed(&texts).await {
+            Ok(embeddings) => {
+                return Ok(waiting
+                    .iter()
+                    .zip(embeddings)
+                    .map(|(one, vector)| indexed(one, vector))
+                    .collect());
+            }
+            Err(error) if is_about_the_text(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut found = Vec::new();
+        for memory in waiting {
+            match self.embedder.embed(&[memory.content.as_str()]).await {
+                Ok(embeddings) => found.extend(embeddings.into_iter().map(|vector| indexed(memory, vector))),
+                Err(error) if is_about_the_text(&error) => {
+                    tracing::warn!(memory = %memory.id, %error, "a memory cannot be embedded");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(found)
     }
 
     /// Puts the session's hot context forward to the end of the window.

@@ -94,14 +94,14 @@ impl EmbeddingEndpoint {
     async fn embed_batch(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         let request = Request { model: &self.model, input: texts, encoding_format: "float" };
         let Embeddings { mut data } = serde_json::from_value(self.provider.ask(&request).await?)
-            .map_err(|_| Error::Invalid("the answer is not a list of embeddings".to_owned()))?;
+            .map_err(|_| Error::Transient("the answer is not a list of embeddings".to_owned()))?;
         if data.len() != texts.len() {
-            return Err(Error::Invalid(format!("{} vectors for {} texts", data.len(), texts.len())));
+            return Err(Error::Transient(format!("{} vectors for {} texts", data.len(), texts.len())));
         }
         if data.iter().all(|embedding| embedding.index.is_some()) {
             data.sort_by_key(|embedding| embedding.index);
             if data.iter().enumerate().any(|(at, embedding)| embedding.index != Some(at)) {
-                return Err(Error::Invalid(format!("the indexes are not 0 to {}", texts.len() - 1)));
+                return Err(Error::Transient(format!("the indexes are not 0 to {}", texts.len() - 1)));
             }
         }
         data.into_iter().enumerate().map(|(at, embedding)| unit(at, embedding.embedding)).collect()

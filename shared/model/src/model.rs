@@ -129,12 +129,12 @@ impl OpenAi {
             }),
         };
         let completion: Completion = serde_json::from_value(self.provider.ask(&request).await?)
-            .map_err(|_| Error::Invalid("the answer is not a chat completion".to_owned()))?;
+            .map_err(|_| Error::Transient("the answer is not a chat completion".to_owned()))?;
         let choice = completion
             .choices
             .into_iter()
             .next()
-            .ok_or_else(|| Error::Invalid("the answer has no choices".to_owned()))?;
+            .ok_or_else(|| Error::Transient("the answer has no choices".to_owned()))?;
         if choice.message.refusal.is_some_and(|refusal| !refusal.is_empty()) {
             return Err(Error::Refused);
         }

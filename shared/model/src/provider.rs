@@ -67,10 +67,13 @@ impl Provider {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("none");
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if essence != "application/json" && !essence.ends_with("+json") {
-            return Err(Error::Invalid(format!("the content type is {}, expected JSON", name_of(&essence))));
+            return Err(Error::Transient(format!(
+                "the content type is {}, expected JSON",
+                name_of(&essence)
+            )));
         }
         serde_json::from_slice(&body).map_err(|error| {
-            Error::Invalid(format!("not JSON at line {} column {}", error.line(), error.column()))
+            Error::Transient(format!("not JSON at line {} column {}", error.line(), error.column()))
         })
     }
 

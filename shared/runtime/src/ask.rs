@@ -141,6 +141,10 @@ impl Asking {
         let day = now.to_zoned(TimeZone::UTC).date();
         let bytes = question.instructions.len() + question.input.len();
         let estimate = u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_TOKEN + USUAL_ANSWER_TOKENS;
+        if estimate > limit {
+            // No day will have that many: waiting for one would be for ever.
+            return Err(ThinkError::Exhausted { until: None });
+        }
         let mut seed = None;
         loop {
             match self.hot.reserve_tokens(&self.tenant, day, estimate, limit, seed).await? {

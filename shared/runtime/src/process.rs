@@ -63,6 +63,8 @@ pub(crate) enum Failed {
     NoRoute { agent: &'static str },
     #[error("the agent panicked")]
     Panicked,
+    #[error("the thinking did not end within the {seconds} s that were left of the invocation")]
+    OutOfTime { seconds: u64 },
 }
 
 /// Works through one batch of an agent's queue.
@@ -240,7 +242,7 @@ async fn think_of_user<A: Agent>(
     let spec = agent.spec();
     let behind = services.store.user_sessions_behind(spec.name, tenant, user, SESSIONS_AT_ONCE).await?;
     let is_all = behind.len() < usize::from(SESSIONS_AT_ONCE);
-    let mut ended = Ended::NothingNew;
+    let (mut ended, mut thought) = (Ended::NothingNew, false);
     for (session, version) in behind {
         if ended != Ended::NothingNew && (services.now)() >= invocation.begin_until {
             return send_again(services, spec, envelope).await;
@@ -250,10 +252,14 @@ async fn think_of_user<A: Agent>(
         match Drive::new(services, agent, &alone, (tenant, session, None)).run(receives, invocation).await {
             // The sessions before it are done, so the next delivery begins with this one.
             Ended::Retry { attempt } => return Ok(Ended::Retry { attempt }),
-            one => ended = one,
+            one => {
+                thought |= matches!(one, Ended::Thought | Ended::Quarantined);
+                ended = one;
+            }
         }
     }
-    if is_all { Ok(ended) } else { send_again(services, spec, envelope).await }
+    // Where nothing could be thought about, the sessions have wake-ups of their own by now.
+    if is_all || !thought { Ok(ended) } else { send_again(services, spec, envelope).await }
 }
 
 async fn send_again(services: &Services, spec: &AgentSpec, envelope: &Envelope) -> Result<Ended, Failed> {

@@ -22,6 +22,11 @@ impl Telemetry {
 ///
 /// Logs are JSON lines under Lambda and readable lines on standard error elsewhere, filtered by `RUST_LOG` (`info`).
 pub fn init_telemetry(config: &Config) -> anyhow::Result<Telemetry> {
+    // A panic's own words may quote what was being read; where it happened says enough.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
     let level = config.variables.get("RUST_LOG").map_or("info", String::as_str);
     let filter = EnvFilter::try_new(level)?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);

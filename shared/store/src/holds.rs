@@ -130,14 +130,14 @@ impl Store {
         Ok(found)
     }
 
-    /// The holds there are, the latest first, at most `limit`; those that have ended are listed until the sweep has
+    /// The holds there are, pauses before all others and the latest first, at most `limit`; those that have ended are listed until the sweep has
     /// seen to them. For [`crate::Role::Operator`].
     pub async fn holds(&self, limit: u16) -> Result<Vec<HoldRecord>, Error> {
         let connection = self.connection().await?;
         let list = connection
             .prepare_cached(
                 "select id, tenant, agent, user_id, session_id, reason, until, created_at
-                 from afterthought.holds order by created_at desc, id limit $1",
+                 from afterthought.holds order by reason <> 'pause', created_at desc, id limit $1",
             )
             .await?;
         let rows = connection.query(&list, &[&i64::from(limit)]).await?;

@@ -109,7 +109,11 @@ async fn lists_of_runs_and_the_tokens_of_a_day_are_read_from_their_indexes() {
     let most = 50_i64;
     let open: [&(dyn ToSql + Sync); 9] = [&text, &text, &text, &id, &time, &time, &text, &id, &most];
     let open = plan(&client, query!("list_quarantined"), &open).await;
-    assert!(open.contains("using agent_runs_open"), "{open}");
+    assert!(open.contains("agent_runs_open") && !open.contains("Seq Scan on agent_runs"), "{open}");
+    let one = Some("quarantined");
+    let closed: [&(dyn ToSql + Sync); 10] = [&text, &text, &text, &id, &time, &time, &text, &id, &most, &one];
+    let closed = plan(&client, query!("list_runs"), &closed).await;
+    assert!(closed.contains("agent_runs_not_done"), "{closed}");
     let runs: [&(dyn ToSql + Sync); 10] = [&text, &text, &text, &id, &time, &time, &text, &id, &most, &text];
     let runs = plan(&client, query!("list_runs"), &runs).await;
     assert!(runs.contains("using agent_runs_finished"), "{runs}");
