@@ -17,27 +17,6 @@ pub enum Error {
     Item(#[from] serde_dynamo::Error),
 }
 
-/// What to do with the work that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// Try the same again, with the usual back-off.
-    Retry,
-    /// The same will fail the same way.
-    Discard,
-}
-
-impl Error {
-    /// What to do with the work that failed.
-    ///
-    /// A refusal is retried: the work is fine, and an operator will mend the table or the permission.
-    pub const fn disposition(&self) -> Disposition {
-        match self {
-            Self::Throttled(_) | Self::Unavailable(_) | Self::Refused(_) => Disposition::Retry,
-            Self::Item(_) => Disposition::Discard,
-        }
-    }
-}
-
 /// What became of a conditional write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {

@@ -25,7 +25,7 @@ use aws_sdk_dynamodb::Client;
 
 pub use budget::Reserved;
 pub use context::{ActiveMemory, RecentMessage, SessionContext};
-pub use error::{Disposition, Error, Put};
+pub use error::{Error, Put};
 pub use lease::{Lease, Leased};
 pub use lifetime::Lifetimes;
 pub use rate::Rate;

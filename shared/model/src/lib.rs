@@ -15,7 +15,7 @@ mod usage;
 
 pub use config::{EmbedderConfig, Endpoint, ModelConfig};
 pub use embedder::{Embedder, EmbeddingEndpoint};
-pub use error::{Disposition, Error};
+pub use error::Error;
 pub use model::{Answer, Model, OpenAi, Question};
 pub use schema::Schema;
 pub use usage::Usage;

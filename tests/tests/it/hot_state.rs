@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Event, EventKind, MemoryId, SessionId, TenantId, UserId};
-use hot::{ActiveMemory, Disposition, Hot, Lease, Leased, Put, Read, SessionContext};
+use hot::{ActiveMemory, Hot, Lease, Leased, Put, Read, SessionContext};
 use jiff::{SignedDuration, Timestamp};
 use testkit::TestAws;
 use uuid::Uuid;
@@ -230,7 +230,7 @@ async fn twenty_of_the_longest_messages_fit_into_one_item() {
 }
 
 #[tokio::test]
-async fn a_missing_table_is_a_refusal_worth_a_retry() {
+async fn a_missing_table_is_a_refusal() {
     let aws = TestAws::create().await.unwrap();
     let hot = Hot::new(aws.dynamodb(), "nowhere".into());
     let error = hot
@@ -238,5 +238,4 @@ async fn a_missing_table_is_a_refusal_worth_a_retry() {
         .await
         .unwrap_err();
     assert!(matches!(error, hot::Error::Refused(_)), "{error}");
-    assert_eq!(error.disposition(), Disposition::Retry);
 }
