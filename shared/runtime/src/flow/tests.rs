@@ -303,7 +303,12 @@ fn a_redrive_is_about_its_window_alone_and_never_holds_the_session() {
     let then = |more: &[Happened]| last(redrive, &[&begun[..], more].concat());
     assert_eq!(then(&[]), thinks(7));
     assert_eq!(then(&[Happened::Thought, Happened::Committed(true)]), Do::Release);
-    assert_eq!(then(&[Happened::Thought, Happened::Committed(false)]), Do::Release);
+    // Whether another redrive was first, or what this one's thoughts replace has changed, the next look tells.
+    let lost = [Happened::Thought, Happened::Committed(false)];
+    assert_eq!(then(&lost), Do::Claim);
+    assert_eq!(then(&[&lost[..], &[Happened::Claimed(None)]].concat()), Do::Release);
+    let closed = [&lost[..], &[Happened::Claimed(None), Happened::Done]].concat();
+    assert_eq!(then(&closed), Do::End(Ended::LostRace));
     let sleeps = Happened::Failed(Fault::Later(Duration::from_hours(2)));
     assert_eq!(then(&[sleeps, Happened::Done]), Do::Defer { delay: seconds(900), version: None });
     let deadly = [claimed(seen(6, 7, 7)), leased(11, 7)];
