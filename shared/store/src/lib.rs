@@ -15,6 +15,8 @@ mod index;
 mod known;
 pub mod migrate;
 mod names;
+#[expect(dead_code, reason = "the first operation that uses keys follows")]
+mod once;
 mod outcomes;
 mod quarantine;
 mod reader;
@@ -40,6 +42,7 @@ pub use error::Error;
 pub use holds::{Hold, HoldReason, HoldRecord};
 pub use hydration::{Hydrate, Hydration, Profile, RecentSession, UserMemories};
 pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
+pub use once::{Once, RequestKey};
 pub use outcomes::{EventOutcome, EventState, ThoughtOutcome};
 pub use reader::{Behind, SlotState, SweepSpan};
 pub use recall::{Candidate, Corpus, Embedding, Found, Recalled, RecalledEvent, RecalledMemory, Search};
