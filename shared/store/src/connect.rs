@@ -127,7 +127,12 @@ impl Transaction {
         Ok(self.connection().batch_execute("commit").await?)
     }
 
-    /// Gives the connection back after a commit that succeeded.
+    /// Undoes what was done, where nothing of it is to stay.
+    pub(crate) async fn rollback(&self) -> Result<(), Error> {
+        Ok(self.connection().batch_execute("rollback").await?)
+    }
+
+    /// Gives the connection back after a commit or rollback that succeeded.
     pub(crate) fn end(mut self) {
         drop(self.connection.take());
     }

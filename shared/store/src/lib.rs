@@ -3,6 +3,7 @@
 //! A [`Store`] acts as one of the schema's group roles from the moment a connection opens, and every transaction of
 //! the agents' role names its tenant in the same round trip that does the work.
 
+mod append;
 mod claim;
 mod commit;
 mod config;
@@ -15,7 +16,6 @@ mod index;
 mod known;
 pub mod migrate;
 mod names;
-#[expect(dead_code, reason = "the first operation that uses keys follows")]
 mod once;
 mod outcomes;
 mod quarantine;
@@ -33,6 +33,7 @@ mod told;
 mod user;
 mod users;
 
+pub use append::{Appended, Appending, InvalidEvent, NewEvent};
 pub use claim::{Claim, Claimed, ContextQuery};
 pub use commit::{Committed, Effects, Run, RunOutcome};
 pub use config::{DatabaseConfig, InvalidDatabaseUrl, SslMode};

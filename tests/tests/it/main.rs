@@ -19,6 +19,7 @@ mod pattern_finder;
 mod queue;
 mod recall;
 mod reviews;
+mod sessions;
 mod seventh_agent;
 mod steering;
 mod tls;
