@@ -8,10 +8,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eval::agents::Agents;
 use eval::report::{Report, Section};
+use eval::retrieval::{self, Configuration, Conversations};
 use eval::{Malformed, actions, conll, entities, facts, json_lines, ratings, sentiment, summaries};
-use model::{Model, ModelConfig};
+use model::{Embedder, EmbedderConfig, Model, ModelConfig};
 
-/// Measure how well the agents think, on labelled files. No stack has to run.
+/// Measure how well the agents think and how much recall finds, on labelled files. No stack has to run.
 #[derive(Debug, Parser)]
 #[command(name = "cargo local eval", bin_name = "cargo local eval", version)]
 pub(crate) struct Cli {
@@ -23,6 +24,24 @@ pub(crate) struct Cli {
 enum Command {
     /// Measure the agents beside plain baselines: on our own labelled files, or on those that are given, and only those.
     Agents(OnFiles),
+    /// Measure how much of what answers a question recall finds, through the whole pipeline: by words alone, with the
+    /// built-in embedder, and with one that is given.
+    Retrieval(OnConversations),
+}
+
+#[derive(Debug, Args)]
+struct OnConversations {
+    /// Conversations with questions, in LoCoMo's format.
+    file: PathBuf,
+    /// The directory of a sentence transformer to measure too.
+    #[arg(long, value_name = "DIR")]
+    embedder: Option<PathBuf>,
+    /// Print the worst questions before the figures, with the rank at which each turn of their evidence came.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    explain: usize,
+    /// End with one line of JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -63,7 +82,68 @@ enum Thinker {
 }
 
 pub(crate) async fn run(cli: Cli) -> Result<()> {
-    let Command::Agents(command) = cli.command;
+    match cli.command {
+        Command::Agents(command) => run_agents(command).await,
+        Command::Retrieval(command) => Box::pin(run_retrieval(command)).await,
+    }
+}
+
+async fn run_retrieval(command: OnConversations) -> Result<()> {
+    let conversations = Conversations::read(&command.file).await?;
+    for place in &conversations.left_out {
+        note(&format!("{}: {place} names no turn, the question is left out", command.file.display()));
+    }
+    let mut configurations = vec![
+        Configuration { name: "lexical".to_owned(), indexed_by: Embedder::BuiltIn, asked_by: None },
+        Configuration {
+            name: "built-in".to_owned(),
+            indexed_by: Embedder::BuiltIn,
+            asked_by: Some(Embedder::BuiltIn),
+        },
+    ];
+    if let Some(directory) = &command.embedder {
+        let embedder = Embedder::new(&EmbedderConfig::Local(directory.clone()))?;
+        let name = embedder.name().to_owned();
+        configurations.push(Configuration { name, indexed_by: embedder.clone(), asked_by: Some(embedder) });
+    }
+    // Why the pipeline failed is in its log.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .init();
+    let mut measured = Vec::new();
+    for configuration in &configurations {
+        note(&format!(
+            "{}: {} turns to index, {} questions to ask",
+            configuration.name,
+            conversations.turns(),
+            conversations.questions()
+        ));
+        let figures = Box::pin(retrieval::measure(&conversations, configuration)).await?;
+        measured.push((configuration.name.clone(), figures));
+    }
+    let mut out = io::stdout().lock();
+    if let Some((_, last)) = measured.last() {
+        for line in retrieval::worst(&last.answered, command.explain) {
+            let _ = writeln!(out, "{line}");
+        }
+    }
+    let source = names(&[command.file]).concat();
+    let report = retrieval::Report::new(source, conversations.left_out.len(), measured)
+        .context("nothing was measured")?;
+    let _ = writeln!(out, "{}", report.table());
+    if command.json {
+        let _ = writeln!(out, "{}", serde_json::to_string(&report)?);
+    }
+    Ok(())
+}
+
+/// A line about what is going on.
+fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+async fn run_agents(command: OnFiles) -> Result<()> {
     let agents = Agents::new(&model(command.model)?)?;
     let report = Box::pin(measure(&command, &agents)).await?;
     // A reader who has gone away is no error.

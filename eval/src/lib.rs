@@ -1,4 +1,5 @@
-//! Measures, baselines and readers of labelled files, for finding out how well the agents think.
+//! Measures, baselines and readers of labelled files, for finding out how well the agents think and how much recall
+//! finds.
 //!
 //! Nothing here is part of what is deployed. `docs/EVALUATION.md` has the files' formats and what is printed.
 
@@ -10,6 +11,7 @@ pub mod facts;
 mod malformed;
 pub mod ratings;
 pub mod report;
+pub mod retrieval;
 pub mod rouge;
 pub mod sentiment;
 pub mod spans;
