@@ -35,6 +35,8 @@ pub(crate) struct Admitted {
     pub(crate) first_said_at: Timestamp,
     /// When the latest did. Without any evidence in the window both are the time of its last event.
     pub(crate) said_at: Timestamp,
+    /// When the last of the window's was accepted by the database.
+    pub(crate) accepted_at: Option<Timestamp>,
     /// The window's end, which stands for evidence that is all elsewhere.
     through: i64,
 }
@@ -83,6 +85,11 @@ impl Gate {
         Ok(Admitted {
             first_said_at: times().min().unwrap_or(end),
             said_at: times().max().unwrap_or(end),
+            accepted_at: held
+                .iter()
+                .filter_map(|version| window.event(*version))
+                .map(|event| event.created_at)
+                .max(),
             through: window.through(),
             window: held,
             elsewhere: elsewhere.into_iter().take(MOST_EVIDENCE).collect(),

@@ -2,6 +2,7 @@
 //!
 //! Pure: no input or output, no clock, no randomness. Whoever calls passes the time and the identifiers in.
 
+mod correction;
 mod debounce;
 mod event;
 mod gate;
@@ -10,11 +11,13 @@ mod ledger;
 mod memory;
 mod merge;
 mod reconcile;
+mod retraction;
 mod review;
 mod settings;
 mod wake_up;
 mod window;
 
+pub use correction::{APPLICATION, Account, Correction, NewMemory, keeps_evidence};
 pub use debounce::{Debounce, Verdict};
 pub use event::{Event, EventKind};
 pub use gate::Gate;
@@ -24,8 +27,9 @@ pub use memory::{
     CARRIED, ClosedBecause, Closing, Evidence, Memory, MemoryType, OnConflict, Scope, Thought, has_one_value,
     memory_id,
 };
-pub use merge::wording_digest;
+pub use merge::{key_digest, wording_digest};
 pub use reconcile::{Change, Known, Reconciled, Said, reconcile};
+pub use retraction::{Retraction, Retractions};
 pub use review::{
     Decided, Decision, Edit, Effect, Extent, InvalidEdit, Pending, Refusal, Review, ReviewReason, decide,
     needs_review,

@@ -223,7 +223,7 @@ pub struct Closing {
     pub at: Timestamp,
 }
 
-/// Why an agent closes a memory.
+/// Why a memory is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosedBecause {
@@ -233,6 +233,8 @@ pub enum ClosedBecause {
     Contradicted,
     /// Nobody has said or asked for it in a long time.
     Faded,
+    /// An application deleted it.
+    Deleted,
 }
 
 impl ClosedBecause {
@@ -242,6 +244,7 @@ impl ClosedBecause {
             Self::Duplicate => "duplicate",
             Self::Contradicted => "contradicted",
             Self::Faded => "faded",
+            Self::Deleted => "deleted",
         }
     }
 }

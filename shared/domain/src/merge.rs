@@ -83,6 +83,11 @@ pub fn wording_digest(content: &str) -> [u8; 32] {
     Sha256::digest(wording(content)).into()
 }
 
+/// A digest by which a key is found again without keeping it.
+pub fn key_digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;

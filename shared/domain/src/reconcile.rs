@@ -12,7 +12,8 @@ use crate::merge::{is_same_wording, is_within, merged, wording_digest};
 use crate::review::Refused;
 use crate::{
     Dropped, Evidence, LedgerEntry, Memory, MemoryId, MemoryType, OnConflict, Outcome, Pending, Refusal,
-    Review, ReviewPolicy, ReviewReason, Scope, SessionId, Thought, Window, memory_id, needs_review,
+    Retractions, Review, ReviewPolicy, ReviewReason, Scope, SessionId, Thought, Window, memory_id,
+    needs_review,
 };
 
 /// A row to write.
@@ -82,6 +83,8 @@ pub struct Known {
     pub said: BTreeMap<MemoryId, Said>,
     /// Current memories that say the same as one of the thoughts, in the same words, under another key.
     pub twins: Vec<Memory>,
+    /// What was corrected or deleted, and is not to be learned again from what was said before.
+    pub retractions: Retractions,
     /// What a thought has to pass.
     pub gate: Gate,
 }
@@ -144,6 +147,7 @@ struct Draft<'a> {
     said: &'a BTreeMap<MemoryId, Said>,
     pending: BTreeMap<Identity, &'a Pending>,
     refusals: BTreeMap<Identity, Vec<&'a Refusal>>,
+    retractions: &'a Retractions,
     /// Under which identity something is said in certain words.
     wordings: BTreeMap<(Scope, MemoryType, [u8; 32]), Identity>,
     changed: BTreeMap<Identity, Change>,
@@ -171,6 +175,7 @@ impl<'a> Draft<'a> {
             said: &known.said,
             pending: known.pending.iter().map(|pending| (identity(&pending.memory), pending)).collect(),
             refusals,
+            retractions: &known.retractions,
             wordings: current.filter(|memory| may_be_twin(memory.kind)).map(by_wording).collect(),
             changed: BTreeMap::new(),
             latest: BTreeMap::new(),
@@ -205,13 +210,18 @@ impl<'a> Draft<'a> {
             .refusals
             .get(&identity)
             .and_then(|refusals| refusals.iter().find_map(|refusal| refusal.on(thought, current)));
-        if (refused.is_some() || needs.is_some())
+        let is_retracted = self.retractions.rule_out(thought, evidence);
+        if (refused.is_some() || needs.is_some() || is_retracted)
             && let Some(current) = current
             && adds_nothing(current, &new, on_conflict)
+            && (!is_retracted || is_same_wording(&current.content, &new.content))
         {
             // Not even its capitals are taken over.
             new.content.clone_from(&current.content);
             return Ok(self.settle(identity, new, on_conflict, evidence));
+        }
+        if is_retracted {
+            return Err(Dropped::RejectedBefore);
         }
         match (refused, current) {
             (Some(Refused::SaidAgain), Some(current)) => {
@@ -318,7 +328,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Whether two memories of this type that say the same in the same words are one.
-const fn may_be_twin(kind: MemoryType) -> bool {
+pub(crate) const fn may_be_twin(kind: MemoryType) -> bool {
     matches!(kind, MemoryType::Entity | MemoryType::Fact | MemoryType::Preference | MemoryType::Pattern)
 }
 

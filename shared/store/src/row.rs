@@ -1,5 +1,5 @@
 use domain::{
-    Event, EventKind, Extent, Memory, MemoryId, MemoryType, OnConflict, Pending, Refusal, Review,
+    Event, EventKind, Extent, Memory, MemoryId, MemoryType, OnConflict, Pending, Refusal, Retraction, Review,
     ReviewReason, Scope,
 };
 use tokio_postgres::Row;
@@ -68,6 +68,23 @@ pub(crate) fn refusal(row: &Row) -> Result<Refusal, Error> {
         data: row.try_get("data")?,
         became: row.try_get::<_, Option<uuid::Uuid>>("became")?.map(MemoryId),
         key,
+    })
+}
+
+/// Reads what was corrected or deleted from the columns `memory_id`, `scope`, `type`, `key`, `wording` and `retracted_at`.
+pub(crate) fn retraction(row: &Row) -> Result<Retraction, Error> {
+    let memory: uuid::Uuid = row.try_get("memory_id")?;
+    let (scope, kind): (&str, &str) = (row.try_get("scope")?, row.try_get("type")?);
+    let digest = |column: &'static str| {
+        let bytes: &[u8] = row.try_get(column)?;
+        bytes.try_into().map_err(|_not_32| unknown("retractions", column, &memory, "another length"))
+    };
+    Ok(Retraction {
+        scope: Scope::from_name(scope).ok_or_else(|| unknown("retractions", "scope", &memory, scope))?,
+        kind: MemoryType::from_name(kind).ok_or_else(|| unknown("retractions", "type", &memory, kind))?,
+        key: digest("key")?,
+        wording: digest("wording")?,
+        at: row.try_get("retracted_at")?,
     })
 }
 
