@@ -245,7 +245,7 @@ async fn begin_and_lock(
 
 /// What a commit writes with, prepared before the transaction begins. Nothing may wait between the writes: what is sent
 /// after the commit they share a round trip with would not be part of the transaction.
-struct Writes {
+pub(crate) struct Writes {
     close: Statement,
     insert: Statement,
     update: Statement,
@@ -255,11 +255,11 @@ struct Writes {
     index: Statement,
     run: Statement,
     ledger: Statement,
-    check: Statement,
+    pub(crate) check: Statement,
 }
 
 impl Writes {
-    async fn prepare(transaction: &Transaction) -> Result<Self, Error> {
+    pub(crate) async fn prepare(transaction: &Transaction) -> Result<Self, Error> {
         let (close, insert, update, evidence, elsewhere, inherit, index, run, ledger, check) = try_join!(
             transaction.prepare(include_str!("../queries/close_memories.sql")),
             transaction.prepare(include_str!("../queries/insert_memories.sql")),
@@ -288,7 +288,7 @@ async fn close(transaction: &Transaction, writes: &Writes, closings: &[Closing])
     Ok(())
 }
 
-async fn write_memories(
+pub(crate) async fn write_memories(
     transaction: &Transaction,
     writes: &Writes,
     window: &Window,
@@ -472,7 +472,7 @@ async fn write_index(
     Ok(())
 }
 
-async fn write_run(
+pub(crate) async fn write_run(
     transaction: &Transaction,
     writes: &Writes,
     window: &Window,

@@ -14,6 +14,7 @@ mod holds;
 mod hydration;
 mod index;
 mod known;
+mod memories;
 pub mod migrate;
 mod names;
 mod once;
@@ -43,6 +44,10 @@ pub use error::Error;
 pub use holds::{Hold, HoldReason, HoldRecord};
 pub use hydration::{Hydrate, Hydration, Profile, RecentSession, UserMemories};
 pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
+pub use memories::{
+    Changed, CorrectionOf, ListedMemory, MemoryCase, MemoryChange, MemoryFilter, MemoryLink, MemoryPatch,
+    MemoryPosition, MemoryStatus, Promotable, Promoted, Remembered, Remembering,
+};
 pub use once::{Once, RequestKey};
 pub use outcomes::{EventOutcome, EventState, ThoughtOutcome};
 pub use reader::{Behind, SlotState, SweepSpan};
