@@ -13,38 +13,45 @@
 //! function may ask for every tenant, so its URL is protected by IAM and only an application's own back end calls it.
 //! Errors are problem details (RFC 9457).
 
-mod admin;
-mod answer;
-mod handle;
-mod limit;
-mod people;
-mod problem;
-mod question;
-mod rank;
-mod review;
-mod route;
-mod state;
+#![expect(unused_qualifications, reason = "utoipa repeats the types of parameters with their paths")]
 
+mod admin;
+mod health;
+mod http;
+mod hydrate;
+mod review;
+mod search;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
 use hot::Hot;
 use jiff::Timestamp;
-use lambda_http::{Request, service_fn};
+use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use model::Embedder;
 use queue::{Publisher, Routes};
 use runtime::{Config, Services};
 use store::Store;
+use tower::ServiceExt;
 
 pub use admin::Admin;
 
 /// The function, built once per process.
 pub struct Recall {
-    store: Store,
-    hot: Hot,
+    parts: Arc<Parts>,
+    router: OnceLock<Router>,
+}
+
+/// What the function answers with.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) hot: Hot,
     /// None when it could not be had: everything is found by its words, and answers say so.
-    embedder: Option<Embedder>,
-    now: fn() -> Timestamp,
-    indexer: Option<review::Indexer>,
-    admin: Option<Admin>,
-    limiter: limit::Limiter,
+    pub(crate) embedder: Option<Embedder>,
+    pub(crate) now: fn() -> Timestamp,
+    pub(crate) indexer: Option<review::Indexer>,
+    pub(crate) admin: Option<Admin>,
+    pub(crate) limiter: http::Limiter,
 }
 
 impl Recall {
@@ -56,28 +63,63 @@ impl Recall {
         embedder: impl Into<Option<Embedder>>,
         now: fn() -> Timestamp,
     ) -> Self {
-        let limiter = limit::Limiter::new(0);
-        Self { store, hot, embedder: embedder.into(), now, indexer: None, admin: None, limiter }
+        let limiter = http::Limiter::new(0);
+        let parts = Parts { store, hot, embedder: embedder.into(), now, indexer: None, admin: None, limiter };
+        Self { parts: Arc::new(parts), router: OnceLock::new() }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(
+            Arc::get_mut(&mut self.parts).expect("nothing was answered yet, so nobody else holds the parts"),
+        );
+        self
     }
 
     /// The same function, refusing what a tenant asks beyond so many requests a minute, unless its settings say
     /// otherwise; 0 is no limit.
     #[must_use]
     pub fn with_limit(self, per_minute: u32) -> Self {
-        Self { limiter: limit::Limiter::new(per_minute), ..self }
+        self.with(|parts| parts.limiter = http::Limiter::new(per_minute))
     }
 
     /// The same function, telling the indexer among `routes` of every memory that is approved. Untold, the indexer finds
     /// it with the session's next event.
     #[must_use]
     pub fn with_indexer(self, publisher: Publisher, routes: &Routes) -> Self {
-        Self { indexer: review::Indexer::routed(publisher, routes), ..self }
+        self.with(|parts| parts.indexer = review::Indexer::routed(publisher, routes))
     }
 
     /// The same function, obeying operators when there is something to do so with; otherwise it has no such paths.
     #[must_use]
     pub fn with_admin(self, admin: Option<Admin>) -> Self {
-        Self { admin, ..self }
+        self.with(|parts| parts.admin = admin)
+    }
+
+    /// Answers one request. Whatever is wrong with it, or with what is behind this function, becomes a response.
+    pub async fn handle(&self, request: Request) -> Response<Body> {
+        let router = self.router.get_or_init(|| http::router(&self.parts)).clone();
+        let (mut head, body) = request.into_parts();
+        // The path as it was sent: the request's own may be decoded, or begin with a stage.
+        let path = head.raw_http_path();
+        let path = if path.is_empty() { head.uri.path() } else { path };
+        let target = match head.uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        let response = match target.parse() {
+            Ok(uri) => {
+                head.uri = uri;
+                let body = match body {
+                    Body::Text(text) => axum::body::Body::from(text),
+                    Body::Binary(bytes) => axum::body::Body::from(bytes),
+                    _empty => axum::body::Body::empty(),
+                };
+                let answered = router.oneshot(axum::http::Request::from_parts(head, body)).await;
+                answered.unwrap_or_else(|never| match never {})
+            }
+            Err(_) => http::not_a_path(),
+        };
+        http::buffered(response).await
     }
 }
 

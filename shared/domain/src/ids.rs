@@ -65,6 +65,7 @@ macro_rules! name {
 
 name!(TenantId, "tenant", "A customer of the application: the boundary row-level security enforces.");
 name!(UserId, "user_id", "A person within a tenant, under the application's own identifier.");
+name!(SessionName, "session", "A conversation of a user, under the application's own identifier.");
 
 macro_rules! uuid_id {
     ($type:ident, $doc:literal) => {

@@ -21,7 +21,7 @@ pub use correction::{APPLICATION, Account, Correction, NewMemory, keeps_evidence
 pub use debounce::{Debounce, Verdict};
 pub use event::{Event, EventKind};
 pub use gate::Gate;
-pub use ids::{InvalidName, MemoryId, SessionId, TenantId, UserId};
+pub use ids::{InvalidName, MemoryId, SessionId, SessionName, TenantId, UserId};
 pub use ledger::{Dropped, LedgerEntry, Outcome};
 pub use memory::{
     CARRIED, ClosedBecause, Closing, Evidence, Memory, MemoryType, OnConflict, Scope, Thought, has_one_value,

@@ -3,11 +3,43 @@ use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::moment::{self, Towards};
-use crate::problem::Problem;
-use crate::route::Parameters;
+use crate::http::Problem;
+
+/// The parameters of a query string, each given at most once and known by name.
+#[derive(Debug)]
+pub(crate) struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    pub(crate) fn read(query_string: &str, known: &[&str]) -> Result<Self, Problem> {
+        let mut parameters = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
+            if !known.contains(&name.as_ref()) {
+                let name: String = name.chars().take(40).collect();
+                let expected = if known.is_empty() {
+                    "no parameters".to_owned()
+                } else {
+                    format!("`{}`", known.join("`, `"))
+                };
+                return Err(Problem::invalid(
+                    &name,
+                    format!("parameter `{name}` is unknown, expected {expected}"),
+                ));
+            }
+            if parameters.insert(name.clone().into_owned(), value.into_owned()).is_some() {
+                return Err(Problem::invalid(&name, format!("parameter `{name}` is given more than once")));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+}
 
 /// What a request gives: the parameters of its query string or the fields of its body, known by name.
 #[derive(Debug)]

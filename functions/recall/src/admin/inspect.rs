@@ -7,8 +7,7 @@ use store::{EventState, HoldRecord, RunFilter};
 
 use super::Admin;
 use super::answer::{AgentOutcome, AgentStatus, EventAnswer, HoldAnswer, Runs, SlotAnswer, Status};
-use crate::handle::postgres_is_down;
-use crate::problem::Problem;
+use crate::http::{Problem, postgres_is_down};
 
 /// The most holds of one answer.
 const MOST_HOLDS: u16 = 500;

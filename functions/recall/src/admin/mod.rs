@@ -8,18 +8,34 @@ mod moment;
 mod request;
 mod steer;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::request::Parts as Head;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use hot::Hot;
 use jiff::Timestamp;
-use lambda_http::{Body, Request, RequestExt, Response};
 use queue::{Publisher, Routes};
 use runtime::{Config, InvalidConfig, Services};
 use store::{Role, Store, Target};
 
-pub(crate) use self::request::is_admin;
 use self::request::{Aim, Operation};
-use crate::handle::{ok, postgres_is_down};
-use crate::problem::Problem;
-use crate::route::TENANT_HEADER;
+use crate::http::{Answer, Problem, Shared, TENANT_HEADER, body_of, postgres_is_down};
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new().route("/v1/admin/{*path}", any(operate))
+}
+
+async fn operate(State(parts): State<Shared>, request: Request) -> Result<Response, Problem> {
+    let admin = parts.admin.as_ref().expect("the paths exist only where operators are obeyed");
+    let (head, body) = request.into_parts();
+    let body = body_of(body).await?;
+    admin.handle(&head, &body, (parts.now)()).await
+}
+
+fn ok<T: serde::Serialize>(answer: &T) -> Response {
+    Answer::ok(answer).into_response()
+}
 
 /// The environment variable that lets the function act for operators.
 const VARIABLE: &str = "ADMIN_API";
@@ -53,19 +69,14 @@ impl Admin {
         }))
     }
 
-    /// Answers one request, and says by what name it is counted.
-    pub(crate) async fn handle(&self, request: &Request, now: Timestamp) -> (&'static str, Response<Body>) {
-        let operation = self.read(request, now);
-        let name = operation.as_ref().map_or("invalid", Operation::name);
-        let response = match operation {
-            Ok(operation) => self.answer(operation, now).await.unwrap_or_else(Problem::into_response),
-            Err(problem) => problem.into_response(),
-        };
-        (name, response)
+    /// Answers one request.
+    async fn handle(&self, head: &Head, body: &[u8], now: Timestamp) -> Result<Response, Problem> {
+        let operation = self.read(head, body, now)?;
+        self.answer(operation, now).await
     }
 
-    fn read(&self, request: &Request, now: Timestamp) -> Result<Operation, Problem> {
-        if request.headers().contains_key(TENANT_HEADER) {
+    fn read(&self, head: &Head, body: &[u8], now: Timestamp) -> Result<Operation, Problem> {
+        if head.headers.contains_key(TENANT_HEADER) {
             // Whoever sends it means one tenant, and would be given all.
             return Err(Problem::invalid(
                 TENANT_HEADER,
@@ -74,13 +85,11 @@ impl Admin {
                 ),
             ));
         }
-        let (method, path) = (request.method().as_str(), request.raw_http_path());
-        let query_string = request.uri().query().unwrap_or_default();
-        let body: &[u8] = request.body().as_ref();
-        Operation::read(method, path, query_string, body, &self.agents(), now)
+        let (method, path) = (head.method.as_str(), head.uri.path());
+        Operation::read(method, path, head.uri.query().unwrap_or_default(), body, &self.agents(), now)
     }
 
-    async fn answer(&self, operation: Operation, now: Timestamp) -> Result<Response<Body>, Problem> {
+    async fn answer(&self, operation: Operation, now: Timestamp) -> Result<Response, Problem> {
         match operation {
             Operation::Status => self.status(now).await.map(|answer| ok(&answer)),
             Operation::Runs { aim, outcome, since, until, before, limit } => {

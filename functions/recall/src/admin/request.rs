@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::fields::Fields;
 use super::moment::Towards;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 /// Where the admin API begins.
 const PREFIX: &str = "/v1/admin/";
@@ -22,11 +22,6 @@ const MOST_RUNS: i64 = 500;
 const USUAL_RUNS: i64 = 50;
 /// The most events of one answer; each has a line per agent.
 pub(crate) const MOST_EVENTS: i64 = 200;
-
-/// Whether a path belongs to the admin API.
-pub(crate) fn is_admin(path: &str) -> bool {
-    path.starts_with(PREFIX)
-}
 
 /// What an operation acts on; all there is where nothing is named. Names are the application's.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -72,20 +67,6 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// The operation's name, for logs and metrics.
-    pub(crate) const fn name(&self) -> &'static str {
-        match self {
-            Self::Status => "admin-status",
-            Self::Runs { .. } => "admin-runs",
-            Self::Events { .. } => "admin-events",
-            Self::Pause { .. } => "admin-pause",
-            Self::Resume { .. } => "admin-resume",
-            Self::Cancel { .. } => "admin-cancel",
-            Self::Replay { .. } => "admin-replay",
-            Self::Redrive { .. } => "admin-redrive",
-        }
-    }
-
     /// Reads a request: its method, path, query string and body. `agents` are those that exist.
     pub(crate) fn read(
         method: &str,

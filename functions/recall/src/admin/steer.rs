@@ -10,8 +10,7 @@ use uuid::Uuid;
 
 use super::answer::{Affected, CalledOff, Extent, MOST_LISTED, Paused, Redriven, Sent};
 use super::{Admin, Aim};
-use crate::handle::postgres_is_down;
-use crate::problem::Problem;
+use crate::http::{Problem, postgres_is_down};
 
 /// How many runs are read at once.
 const PAGE: u16 = 1000;

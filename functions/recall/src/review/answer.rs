@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use store::{DecisionRecord, ReviewCase, ReviewEvidence, ReviewItem};
 
-use crate::answer::PlainMemory;
+use crate::search::PlainMemory;
 
 /// A page of what waits.
 #[derive(Debug, Serialize)]

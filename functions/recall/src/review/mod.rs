@@ -3,16 +3,34 @@
 mod answer;
 mod request;
 
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use domain::{Decision, Envelope, MemoryId, SessionId, TenantId, WakeUp};
-use lambda_http::{Body, Response};
 use queue::{Publisher, Routes};
 use store::{ReviewDecision, ReviewFilter, Reviewed};
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::Recall;
-use crate::handle::{ok, postgres_is_down};
-use crate::problem::Problem;
+use crate::Parts;
+use crate::http::{Answer, Caller, Problem, Shared, body_of, postgres_is_down};
 use crate::review::answer::{DecisionAnswer, ReviewAnswer, ReviewListAnswer};
-pub(crate) use crate::review::request::{Operation, is_review};
+use crate::review::request::Operation;
+
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().route("/v1/reviews", any(review)).route("/v1/reviews/{id}", any(review))
+}
+
+async fn review(State(parts): State<Shared>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let body = body_of(body).await?;
+    let query = head.uri.query().unwrap_or_default();
+    let operation = Operation::read(head.method.as_str(), head.uri.path(), query, &body)?;
+    parts.review(&caller.tenant, operation).await
+}
+
+fn ok<T: serde::Serialize>(answer: &T) -> Response {
+    Answer::ok(answer).into_response()
+}
 
 /// The most events shown of what a proposal came from.
 const MOST_EVENTS: u16 = 50;
@@ -34,13 +52,9 @@ impl Indexer {
     }
 }
 
-impl Recall {
+impl Parts {
     /// Answers a reviewer.
-    pub(crate) async fn review(
-        &self,
-        tenant: &TenantId,
-        operation: Operation,
-    ) -> Result<Response<Body>, Problem> {
+    pub(crate) async fn review(&self, tenant: &TenantId, operation: Operation) -> Result<Response, Problem> {
         match operation {
             Operation::List { user, kind, agent, after, limit } => {
                 let filter = ReviewFilter { user: user.as_ref(), kind, agent: agent.as_deref() };

@@ -3,7 +3,7 @@
 use domain::{Decision, Edit, MemoryId, MemoryType, UserId};
 
 use crate::admin::fields::Fields;
-use crate::problem::Problem;
+use crate::http::Problem;
 
 const ROUTES: &str =
     "GET /v1/reviews?user=…&type=…&agent=…&limit=…&after=…, GET /v1/reviews/{id}, POST /v1/reviews/{id}";
@@ -13,11 +13,6 @@ const LONGEST_NOTE_BYTES: usize = 2_000;
 const LONGEST_BODY_BYTES: usize = 64 * 1024;
 const MOST_REVIEWS: i64 = 100;
 const USUAL_REVIEWS: i64 = 20;
-
-/// Whether a path belongs to reviews.
-pub(crate) fn is_review(path: &str) -> bool {
-    path == "/v1/reviews" || path.starts_with("/v1/reviews/")
-}
 
 /// An operation with its parameters, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,15 +51,6 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// The operation's name, for logs and metrics.
-    pub(crate) const fn name(&self) -> &'static str {
-        match self {
-            Self::List { .. } => "list-reviews",
-            Self::Show { .. } => "show-review",
-            Self::Decide { .. } => "decide-review",
-        }
-    }
-
     /// Reads a request: its method, path, query string and body.
     pub(crate) fn read(method: &str, path: &str, query_string: &str, body: &[u8]) -> Result<Self, Problem> {
         let name = path.strip_prefix("/v1/reviews").unwrap_or_default();

@@ -4,7 +4,7 @@ use model::text;
 
 /// A question, read against who takes part in the conversations.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct Subject {
     /// The question without the names of speakers. Who is asked about has mostly *said* the answer, and a search for the
     /// name finds those who mention it instead. The whole question where nothing else is left.
     pub(crate) subject: String,
@@ -12,7 +12,7 @@ pub(crate) struct Question {
     pub(crate) named: Vec<String>,
 }
 
-impl Question {
+impl Subject {
     /// Reads a question. A speaker is named by the whole name or its first word, in any case, possessive or not.
     pub(crate) fn read(query: &str, speakers: &[String]) -> Self {
         let mut named: Vec<String> = Vec::new();
@@ -63,28 +63,28 @@ mod tests {
 
     #[test]
     fn the_names_of_speakers_leave_the_subject() {
-        let question = Question::read("When did Melanie's kids meet ada?", &speakers());
+        let question = Subject::read("When did Melanie's kids meet ada?", &speakers());
         assert_eq!(question.subject, "When did kids meet ?");
         assert_eq!(question.named, speakers());
     }
 
     #[test]
     fn a_question_that_is_only_a_name_keeps_it() {
-        let question = Question::read("Who is Melanie?", &speakers());
+        let question = Subject::read("Who is Melanie?", &speakers());
         assert_eq!(question.subject, "Who is Melanie?");
         assert_eq!(question.named, ["Melanie"]);
     }
 
     #[test]
     fn a_question_without_speakers_stays_as_it_is() {
-        let question = Question::read("What about Lisbon?", &[]);
+        let question = Subject::read("What about Lisbon?", &[]);
         assert_eq!((question.subject.as_str(), question.named.len()), ("What about Lisbon?", 0));
     }
 
     proptest! {
         #[test]
         fn no_question_panics(query in "\\PC{0,80}", speaker in "\\PC{0,20}") {
-            let _ = Question::read(&query, &[speaker]);
+            let _ = Subject::read(&query, &[speaker]);
         }
     }
 }

@@ -1,18 +1,16 @@
 //! The answers as callers see them.
 
 use domain::{CARRIED, Memory, MemoryId, MemoryType, Scope};
-use hot::{ActiveMemory, RecentMessage};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
-use store::{Profile, RecalledEvent, RecalledMemory};
+use serde_json::Value;
+use store::{RecalledEvent, RecalledMemory};
+use utoipa::ToSchema;
 
-use crate::people::{People, people};
-use crate::rank::{Parts, Ranked};
-use crate::state::State;
+use super::rank::{Parts, Ranked};
 
 /// What answers a question.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RecallAnswer {
     pub(crate) query: String,
     /// Whether something that should have helped did not answer.
@@ -21,35 +19,22 @@ pub(crate) struct RecallAnswer {
     pub(crate) events: Vec<EventAnswer>,
 }
 
-/// What it takes to go on with a conversation.
-#[derive(Debug, Serialize)]
-pub(crate) struct HydrateAnswer {
-    pub(crate) state: State,
-    /// Whether something that should have helped did not answer.
-    pub(crate) degraded: bool,
-    pub(crate) session: Option<String>,
-    /// The last version of the session that is in this answer.
-    pub(crate) version: i64,
-    pub(crate) recent_messages: Vec<RecentMessage>,
-    pub(crate) active_entities: Vec<ActiveMemory>,
-    pub(crate) pending_actions: Vec<ActiveMemory>,
-    pub(crate) summary: Option<PlainMemory>,
-    pub(crate) profile: Option<ProfileAnswer>,
-    pub(crate) memories: Vec<MemoryAnswer>,
-}
-
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PlainMemory {
+    #[schema(value_type = uuid::Uuid)]
     id: MemoryId,
+    #[schema(value_type = String)]
     r#type: MemoryType,
+    #[schema(value_type = String)]
     scope: Scope,
     content: String,
+    #[schema(value_type = Object)]
     data: Value,
     confidence: f32,
     valid_from: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MemoryAnswer {
     #[serde(flatten)]
     memory: PlainMemory,
@@ -58,7 +43,7 @@ pub(crate) struct MemoryAnswer {
     evidence: Vec<EvidenceAnswer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventAnswer {
     session: String,
     version: i64,
@@ -70,7 +55,7 @@ pub(crate) struct EventAnswer {
     evidence: [EvidenceAnswer; 1],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Score {
     #[serde(serialize_with = "rounded")]
     total: f64,
@@ -78,21 +63,10 @@ struct Score {
     parts: Parts,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct EvidenceAnswer {
     session: String,
     version: i64,
-}
-
-/// What is kept of a user as a whole.
-#[derive(Debug, Serialize)]
-pub(crate) struct ProfileAnswer {
-    preferences: Value,
-    learned_facts: Value,
-    interaction_count: i64,
-    last_active_at: Option<Timestamp>,
-    /// What the people who speak as this user have told of themselves.
-    people: People,
 }
 
 /// Four decimals: more would only say that two machines add in another order.
@@ -149,22 +123,5 @@ impl From<Ranked<RecalledEvent>> for EventAnswer {
             occurred_at: event.occurred_at,
             score: Score { total: ranked.score, parts: ranked.parts },
         }
-    }
-}
-
-impl ProfileAnswer {
-    /// What the application keeps of a user, and what was told; none when there is neither.
-    pub(crate) fn of(profile: Option<Profile>, told: &[Memory]) -> Option<Self> {
-        let people = people(told);
-        if profile.is_none() && people.is_empty() {
-            return None;
-        }
-        let (preferences, learned_facts, interaction_count, last_active_at) = match profile {
-            Some(kept) => {
-                (kept.preferences, kept.learned_facts, kept.interaction_count, Some(kept.last_active_at))
-            }
-            None => (json!({}), json!([]), 0, None),
-        };
-        Some(Self { preferences, learned_facts, interaction_count, last_active_at, people })
     }
 }

@@ -9,7 +9,7 @@ use hot::{Admitted, Hot, Rate};
 use jiff::{SignedDuration, Timestamp};
 use store::Store;
 
-use crate::problem::Problem;
+use super::Problem;
 
 /// What the limit is called in hot state.
 const NAME: &str = "recall";

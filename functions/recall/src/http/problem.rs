@@ -1,21 +1,28 @@
 //! Errors as callers see them: RFC 9457 problem details.
 
-use lambda_http::{Body, Response};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
-/// What went wrong with a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What went wrong with a request (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Problem {
+    /// Always `about:blank`: the title says it all.
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     pub(crate) status: u16,
     /// What to do about it.
     pub(crate) detail: String,
-    /// The parameter or header that is wrong.
+    /// The parameter, field or header that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parameter: Option<String>,
-    /// What the path can be asked for instead.
+    /// What stands, where the request was made for something older.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) current: Option<Value>,
     #[serde(skip)]
     allow: Option<&'static str>,
     #[serde(skip)]
@@ -31,6 +38,7 @@ impl Problem {
             status,
             detail,
             parameter: None,
+            current: None,
             allow: None,
             retry_after_seconds: None,
         }
@@ -51,6 +59,22 @@ impl Problem {
         Self { allow: Some(allow), ..Self::new(405, "Method Not Allowed", detail) }
     }
 
+    /// A method that the path does not have; the router says in `allow` which it has.
+    pub(crate) fn method_unknown() -> Self {
+        let detail = "this path does not have that method; the header `allow` says which it has";
+        Self::new(405, "Method Not Allowed", detail.to_owned())
+    }
+
+    /// A body that is too long.
+    pub(crate) fn too_large(detail: String) -> Self {
+        Self { parameter: Some("body".to_owned()), ..Self::new(413, "Content Too Large", detail) }
+    }
+
+    /// A request that is well formed, and cannot be followed.
+    pub(crate) fn unprocessable(parameter: &str, detail: String) -> Self {
+        Self { parameter: Some(parameter.to_owned()), ..Self::new(422, "Unprocessable Content", detail) }
+    }
+
     /// A field that cannot be what it is, as things stand now.
     pub(crate) fn conflict(parameter: &str, detail: String) -> Self {
         Self { parameter: Some(parameter.to_owned()), ..Self::new(409, "Conflict", detail) }
@@ -69,17 +93,32 @@ impl Problem {
         Self { retry_after_seconds: Some(1), ..Self::new(503, "Service Unavailable", detail) }
     }
 
-    /// The response.
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response =
-            Response::builder().status(self.status).header("content-type", "application/problem+json");
+    /// The same problem, showing what stands.
+    #[must_use]
+    pub(crate) fn with_current(self, current: Value) -> Self {
+        Self { current: Some(current), ..self }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&self).expect("a problem holds only strings, numbers and JSON");
+        let headers =
+            [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
+        let mut response = (status, headers, body).into_response();
         if let Some(allow) = self.allow {
-            response = response.header("allow", allow);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         if let Some(seconds) = self.retry_after_seconds {
-            response = response.header("retry-after", seconds.to_string());
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        let body = serde_json::to_string(&self).expect("a problem holds only strings and numbers");
-        response.body(Body::Text(body)).expect("the headers are fixed or numbers")
+        response
     }
+}
+
+/// That Postgres did not answer, written down here and told without its words.
+pub(crate) fn postgres_is_down(error: &store::Error) -> Problem {
+    tracing::error!(%error, "Postgres did not answer");
+    Problem::unavailable("the database")
 }

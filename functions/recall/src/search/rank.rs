@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use domain::SessionId;
 use serde::Serialize;
 use store::{Candidate, Corpus, Found, RecalledEvent, RecalledMemory};
+use utoipa::ToSchema;
 
-use crate::answer::rounded;
+use super::answer::rounded;
 
 /// Saturation of a word's frequency in BM25 (Robertson and Zaragoza, 2009).
 const BM25_K1: f64 = 1.2;
@@ -44,7 +45,8 @@ pub(crate) struct Ranked<T> {
 }
 
 /// What a score is made of, each part with its weight already in it.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
+#[schema(as = ScoreParts)]
 pub(crate) struct Parts {
     /// The question's words.
     #[serde(serialize_with = "rounded")]

@@ -1,0 +1,56 @@
+//! Answers as they leave.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::Problem;
+
+/// A JSON answer that nobody may keep.
+#[derive(Debug)]
+pub(crate) struct Answer<T> {
+    body: T,
+    status: StatusCode,
+    version: Option<i64>,
+}
+
+impl<T> Answer<T> {
+    /// What was asked for.
+    pub(crate) const fn ok(body: T) -> Self {
+        Self { body, status: StatusCode::OK, version: None }
+    }
+
+    /// What was made.
+    pub(crate) const fn created(body: T) -> Self {
+        Self { body, status: StatusCode::CREATED, version: None }
+    }
+
+    /// What will be done.
+    pub(crate) const fn accepted(body: T) -> Self {
+        Self { body, status: StatusCode::ACCEPTED, version: None }
+    }
+
+    /// The same answer with the version of what it shows as its `etag`.
+    pub(crate) fn with_version(self, version: i64) -> Self {
+        Self { version: Some(version), ..self }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        let body = match serde_json::to_string(&self.body) {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be written");
+                return Problem::unavailable("this function").into_response();
+            }
+        };
+        let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+        let mut response = (self.status, headers, body).into_response();
+        if let Some(version) = self.version {
+            let etag = HeaderValue::try_from(format!("\"{version}\"")).expect("digits and quotes");
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        response
+    }
+}

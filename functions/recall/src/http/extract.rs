@@ -1,0 +1,335 @@
+//! Reading requests. Whatever is wrong with one becomes a problem that names the field and what was expected.
+
+use axum::RequestPartsExt;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use domain::TenantId;
+use serde::de::value::{Error as Plain, MapDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
+use sha2::{Digest, Sha256};
+use store::RequestKey;
+use url::form_urlencoded;
+
+use super::Problem;
+
+/// The header that names the tenant.
+pub(crate) const TENANT_HEADER: &str = "afterthought-tenant";
+/// The tenant of requests that name none.
+const DEFAULT_TENANT: &str = "default";
+/// The header that makes a repeated request have its effect once.
+const KEY_HEADER: &str = "idempotency-key";
+/// The longest key, in bytes.
+const LONGEST_KEY_BYTES: usize = 255;
+/// The longest body, in bytes: what a function URL takes is 6 MiB.
+const LONGEST_BODY_BYTES: usize = 5 * 1024 * 1024;
+/// How much of a message a problem shows, in characters: it may quote what was sent.
+const LONGEST_MESSAGE: usize = 300;
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The tenant the request is for.
+    pub(crate) tenant: TenantId,
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let header = parts.headers.get(TENANT_HEADER).map(axum::http::HeaderValue::as_bytes);
+        Ok(Self { tenant: read_tenant(header)? })
+    }
+}
+
+fn read_tenant(header: Option<&[u8]>) -> Result<TenantId, Problem> {
+    let invalid = |detail: String| Problem::invalid(TENANT_HEADER, detail);
+    let name = header.map_or(Ok(DEFAULT_TENANT), |bytes| {
+        std::str::from_utf8(bytes)
+            .map_err(|_not_text| invalid(format!("header `{TENANT_HEADER}` is not UTF-8, expected a tenant")))
+    })?;
+    TenantId::new(name).map_err(|error| invalid(format!("header `{TENANT_HEADER}`: {error}")))
+}
+
+/// The names in the path, percent-decoded.
+#[derive(Debug)]
+pub(crate) struct PathOf<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for PathOf<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let names = parts.extract::<RawPathParams>().await.map_err(|_not_text| {
+            Problem::invalid("path", "a name in the path is not UTF-8, percent-encoded".to_owned())
+        })?;
+        let pairs = names.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        read_pairs(pairs, "name in the path").map(Self)
+    }
+}
+
+/// The query string, each parameter known and given at most once.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        read_query(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+/// Reads a query string.
+pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if pairs.iter().any(|(given, _)| *given == name) {
+            let name: String = name.chars().take(40).collect();
+            return Err(Problem::invalid(&name, format!("parameter `{name}` is given more than once")));
+        }
+        pairs.push((name.into_owned(), value.into_owned()));
+    }
+    read_pairs(pairs, "parameter")
+}
+
+/// A JSON body.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        read_json(&body_of(request.into_body()).await?).map(Self)
+    }
+}
+
+/// The body as it was sent.
+pub(crate) async fn body_of(body: Body) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, LONGEST_BODY_BYTES).await.map_err(|_too_long| {
+        Problem::too_large(format!(
+            "the body is longer than {LONGEST_BODY_BYTES} bytes, expected at most that"
+        ))
+    })
+}
+
+/// Reads a JSON body.
+pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        return Err(Problem::invalid("body", "the body is empty, expected JSON".to_owned()));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| wrong("field", &error.path().to_string(), &error.inner().to_string()))?;
+    deserializer
+        .end()
+        .map_err(|error| Problem::invalid("body", format!("the body goes on after its end: {error}")))?;
+    Ok(value)
+}
+
+/// The header `idempotency-key`, when it is given, with what is asked under it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl IdempotencyKey {
+    /// The key of this request: `operation` names what is done and to what, `given` is everything given with it.
+    pub(crate) fn of(self, operation: &str, given: &impl serde::Serialize) -> Option<RequestKey> {
+        let key = self.0?;
+        let mut digest = Sha256::new();
+        digest.update(operation.as_bytes());
+        digest.update([0]);
+        digest.update(serde_json::to_vec(given).expect("what was read from JSON is JSON"));
+        Some(RequestKey { key, fingerprint: digest.finalize().into() })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let Some(header) = parts.headers.get(KEY_HEADER) else { return Ok(Self(None)) };
+        let key = header.to_str().ok().filter(|key| (1..=LONGEST_KEY_BYTES).contains(&key.len()));
+        let key = key.ok_or_else(|| {
+            Problem::invalid(
+                KEY_HEADER,
+                format!("header `{KEY_HEADER}` must be 1 to {LONGEST_KEY_BYTES} visible ASCII characters"),
+            )
+        })?;
+        Ok(Self(Some(key.to_owned())))
+    }
+}
+
+fn read_pairs<T: DeserializeOwned>(pairs: Vec<(String, String)>, kind: &str) -> Result<T, Problem> {
+    let pairs = pairs.into_iter().map(|(name, value)| (name, Text(value)));
+    let deserializer = MapDeserializer::<_, Plain>::new(pairs);
+    serde_path_to_error::deserialize(deserializer)
+        .map_err(|error| wrong(kind, &error.path().to_string(), &error.inner().to_string()))
+}
+
+/// The problem that a field is not what was expected; `message` is serde's.
+fn wrong(kind: &str, path: &str, message: &str) -> Problem {
+    let message: String = message.chars().take(LONGEST_MESSAGE).collect();
+    let quoted = |message: &str| message.split('`').nth(1).unwrap_or_default().to_owned();
+    if let Some(rest) = message.strip_prefix("missing field ") {
+        let name = quoted(rest);
+        let name = if path == "." { name } else { format!("{path}.{name}") };
+        return Problem::invalid(&name, format!("{kind} `{name}` is missing"));
+    }
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let name: String = quoted(rest).chars().take(40).collect();
+        let expected = rest.split_once(", ").map_or("no others", |(_, expected)| expected);
+        return Problem::invalid(&name, format!("{kind} `{name}` is unknown, {expected}"));
+    }
+    if path == "." {
+        return Problem::invalid("body", format!("the body is not as expected: {message}"));
+    }
+    let path: String = path.chars().take(80).collect();
+    Problem::invalid(&path, format!("{kind} `{path}`: {message}"))
+}
+
+/// A value of a query string: a text, and a number or a yes or no where one is expected.
+struct Text(String);
+
+impl<'de> IntoDeserializer<'de, Plain> for Text {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Text {
+    type Error = Plain;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Plain> {
+        visitor.visit_string(self.0)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Plain> {
+        match self.0.parse() {
+            Ok(number) => visitor.visit_i64(number),
+            Err(_) => visitor.visit_string(self.0),
+        }
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Plain> {
+        match self.0.parse() {
+            Ok(number) => visitor.visit_f64(number),
+            Err(_) => visitor.visit_string(self.0),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Plain> {
+        match self.0.as_str() {
+            "true" => visitor.visit_bool(true),
+            "false" => visitor.visit_bool(false),
+            other => Err(Plain::invalid_value(serde::de::Unexpected::Str(other), &"true or false")),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Plain> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Plain> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Plain> {
+        visitor.visit_enum(self.0.into_deserializer())
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::http::Whole;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        query: String,
+        k: Option<Whole<1, 100>>,
+    }
+
+    #[test]
+    fn a_query_string_is_read_with_its_encodings() {
+        let asked: Asked = read_query("query=Where+does+she%20live%3F&k=3").unwrap();
+        assert_eq!((asked.query.as_str(), asked.k.map(Whole::get)), ("Where does she live?", Some(3)));
+    }
+
+    #[test]
+    fn a_problem_names_the_field_and_what_was_expected() {
+        for (query, parameter, expected) in [
+            ("", "query", "is missing"),
+            ("query=x&k=0", "k", "expected a whole number from 1 to 100"),
+            ("query=x&k=101", "k", "`101`"),
+            ("query=x&k=ten", "k", "\"ten\""),
+            ("query=x&limit=3", "limit", "is unknown, expected `query` or `k`"),
+            ("query=x&query=y", "query", "more than once"),
+        ] {
+            let problem = read_query::<Asked>(query).unwrap_err();
+            assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some(parameter)), "{query}");
+            assert!(problem.detail.contains(expected), "{}", problem.detail);
+        }
+        for (body, parameter, expected) in [
+            ("", "body", "is empty"),
+            ("{", "body", "EOF"),
+            ("[]", "body", "not as expected"),
+            (r#"{"query": "x", "k": "3"}"#, "k", "expected a whole number"),
+            (r#"{"query": 3}"#, "query", "expected a string"),
+            (r#"{"query": "x"} x"#, "body", "goes on"),
+        ] {
+            let problem = read_json::<Asked>(body.as_bytes()).unwrap_err();
+            assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some(parameter)), "{body}");
+            assert!(problem.detail.contains(expected), "{}", problem.detail);
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_tenant_is_the_default_tenants() {
+        assert_eq!(read_tenant(None).unwrap().as_str(), "default");
+        assert_eq!(read_tenant(Some(b"acme")).unwrap().as_str(), "acme");
+        for wrong in [b"".as_slice(), b"a\tb", b"\xFF"] {
+            assert_eq!(read_tenant(Some(wrong)).unwrap_err().parameter.as_deref(), Some(TENANT_HEADER));
+        }
+    }
+
+    #[test]
+    fn a_key_stands_for_what_is_asked_under_it() {
+        let of = |operation, given| {
+            IdempotencyKey(Some("k".to_owned())).of(operation, &given).unwrap().fingerprint
+        };
+        assert_eq!(of("create", "x"), of("create", "x"));
+        assert_ne!(of("create", "x"), of("create", "y"));
+        assert_ne!(of("create", "x"), of("correct", "x"));
+        assert_eq!(IdempotencyKey(None).of("create", &"x"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_sent_panics(query in "\\PC{0,60}", body in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = read_query::<Asked>(&query);
+            let _ = read_json::<Asked>(&body);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Values of requests, checked as they are read.
+
+use std::fmt;
+
+use domain::UserId;
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+/// A whole number within bounds: a number in a body, digits in a query string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Whole<const LEAST: i64, const MOST: i64>(i64);
+
+impl<const LEAST: i64, const MOST: i64> Whole<LEAST, MOST> {
+    /// The number.
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The number, as what its bounds fit into.
+    ///
+    /// # Panics
+    /// When the bounds do not fit into `T`.
+    pub(crate) fn to<T: TryFrom<i64>>(self) -> T {
+        T::try_from(self.0).ok().expect("the bounds fit")
+    }
+}
+
+impl<'de, const LEAST: i64, const MOST: i64> Deserialize<'de> for Whole<LEAST, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bounds<const LEAST: i64, const MOST: i64>;
+
+        impl<const LEAST: i64, const MOST: i64> Visitor<'_> for Bounds<LEAST, MOST> {
+            type Value = i64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match MOST {
+                    i64::MAX => write!(f, "a whole number of at least {LEAST}"),
+                    most => write!(f, "a whole number from {LEAST} to {most}"),
+                }
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<i64, E> {
+                if (LEAST..=MOST).contains(&number) {
+                    return Ok(number);
+                }
+                Err(E::invalid_value(Unexpected::Signed(number), &self))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<i64, E> {
+                match i64::try_from(number) {
+                    Ok(number) => self.visit_i64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_i64(Bounds::<LEAST, MOST>).map(Self)
+    }
+}
+
+/// A question, 1 byte to 4 KiB and not blank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Question(String);
+
+/// The longest question, in bytes.
+const LONGEST_QUESTION_BYTES: usize = 4 * 1024;
+
+impl Question {
+    /// As it was asked.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Question {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let got = match text.trim() {
+            "" => "empty".to_owned(),
+            _ if text.len() > LONGEST_QUESTION_BYTES => format!("{} bytes", text.len()),
+            _ => return Ok(Self(text)),
+        };
+        Err(format!("is {got}, expected a question of at most {LONGEST_QUESTION_BYTES} bytes"))
+    }
+}
+
+impl From<Question> for String {
+    fn from(question: Question) -> Self {
+        question.0
+    }
+}
+
+/// Of whom something is asked: the user named in the path.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfUser {
+    /// A user, as the application names it.
+    #[param(value_type = String, min_length = 1, max_length = 200)]
+    pub(crate) user: UserId,
+}
