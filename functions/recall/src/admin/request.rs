@@ -252,6 +252,8 @@ fn meant(fields: &mut Fields, agents: &[&str]) -> Result<Aim, Problem> {
 mod tests {
     use proptest::prelude::*;
 
+    use axum::response::IntoResponse;
+
     use super::*;
 
     const AGENTS: [&str; 2] = ["indexer", "summarizer"];

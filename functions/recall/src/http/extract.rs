@@ -181,7 +181,7 @@ fn wrong(kind: &str, path: &str, message: &str) -> Problem {
         let expected = rest.split_once(", ").map_or("no others", |(_, expected)| expected);
         return Problem::invalid(&name, format!("{kind} `{name}` is unknown, {expected}"));
     }
-    if path == "." {
+    if matches!(path, "." | "?") {
         return Problem::invalid("body", format!("the body is not as expected: {message}"));
     }
     let path: String = path.chars().take(80).collect();
