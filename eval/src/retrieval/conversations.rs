@@ -17,7 +17,8 @@ const ADVERSARIAL: u8 = 5;
 
 #[derive(Debug, Deserialize)]
 struct Sample {
-    sample_id: String,
+    #[serde(rename = "sample_id")]
+    id: String,
     conversation: BTreeMap<String, Value>,
     qa: Vec<Asked>,
 }
@@ -29,9 +30,14 @@ struct Asked {
     category: u8,
 }
 
+/// What the importer reads of a turn too: read here for the place of what is wrong.
 #[derive(Debug, Deserialize)]
 struct Turn {
     dia_id: String,
+    #[serde(rename = "speaker")]
+    _speaker: String,
+    #[serde(rename = "text")]
+    _text: String,
 }
 
 /// The conversations of a file with their questions.
@@ -114,11 +120,8 @@ fn parse(text: &str) -> Result<(Vec<Conversation>, Vec<String>)> {
     let mut users = HashSet::new();
     let (mut all, mut left_out) = (Vec::new(), Vec::new());
     for (number, sample) in samples.into_iter().enumerate() {
-        if !users.insert(sample.sample_id.clone()) {
-            bail!(
-                "[{number}].sample_id: {:?} is another conversation's, expected one of its own",
-                sample.sample_id
-            );
+        if !users.insert(sample.id.clone()) {
+            bail!("[{number}].sample_id: {:?} is another conversation's, expected one of its own", sample.id);
         }
         all.push(conversation(number, sample, &mut left_out)?);
     }
@@ -148,7 +151,7 @@ fn conversation(number: usize, sample: Sample, left_out: &mut Vec<String>) -> Re
             questions.push(Question { place, text: question, category, evidence });
         }
     }
-    Ok(Conversation { user: sample.sample_id, turns, questions })
+    Ok(Conversation { user: sample.id, turns, questions })
 }
 
 /// The turns of `session_1`, `session_2` … by the versions they get, in their order, when they are imported.
@@ -192,5 +195,60 @@ fn in_place(place: &str, error: &serde_path_to_error::Error<serde_json::Error>) 
         ("", "") => anyhow!("{}", error.inner()),
         _ if path.is_empty() || path.starts_with('[') => anyhow!("{place}{path}: {}", error.inner()),
         _ => anyhow!("{place}.{path}: {}", error.inner()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sample(evidence: &[&[&str]]) -> Value {
+        let turn = |id: &str| json!({ "speaker": "Ada", "text": "Hello.", "dia_id": id });
+        let qa: Vec<Value> = evidence
+            .iter()
+            .map(|evidence| json!({ "question": "Who?", "evidence": evidence, "category": 4 }))
+            .collect();
+        json!([{
+            "sample_id": "pair",
+            "conversation": {
+                "session_1": [turn("D1:1"), turn("D1:2")],
+                "session_10": [turn("D10:1")],
+                "session_1_date_time": "12:00 pm on 1 May, 2025",
+                "speaker_a": "Ada",
+            },
+            "qa": qa,
+        }])
+    }
+
+    #[test]
+    fn turns_are_known_by_session_and_the_version_they_get() {
+        let (all, _) = parse(&sample(&[&["D1:1"]]).to_string()).unwrap();
+        let turn =
+            |session: &str, version| all[0].turns.get(&(session.to_owned(), version)).map(String::as_str);
+        assert_eq!(turn("session_1", 2), Some("D1:2"));
+        assert_eq!(turn("session_10", 1), Some("D10:1"));
+        assert_eq!((all[0].turns.len(), turn("session_1", 3)), (3, None));
+    }
+
+    #[test]
+    fn evidence_is_split_and_what_names_no_turn_counts_for_nothing() {
+        let evidence: [&[&str]; 6] = [
+            &["D1:2; D10:1"],
+            &["D1:1 D1:2", "D1:1"],
+            &["D", "D:1:1", "D1:2", "D1:02", "D3:1"],
+            &["D10:1,D1:1"],
+            &["D9:9"],
+            &[],
+        ];
+        let (all, left_out) = parse(&sample(&evidence).to_string()).unwrap();
+        let named: Vec<Vec<&str>> = all[0]
+            .questions
+            .iter()
+            .map(|question| question.evidence.iter().map(String::as_str).collect())
+            .collect();
+        assert_eq!(named, [vec!["D1:2", "D10:1"], vec!["D1:1", "D1:2"], vec!["D1:2"], vec!["D10:1", "D1:1"]]);
+        assert_eq!(left_out, ["[0].qa[4].evidence", "[0].qa[5].evidence"]);
     }
 }

@@ -60,7 +60,7 @@ enum Command {
     Replay(flow::Replay),
     /// Try again what failed for good.
     Redrive(flow::Redrive),
-    /// Measure how well the agents think, on labelled files.
+    /// Measure how well the agents think and how much recall finds, on labelled files.
     Eval(eval::Eval),
     /// Wake an agent as its schedule would.
     Tick(tick::Tick),
