@@ -1,5 +1,7 @@
 -- The current memories that a user's question may be about, with what it takes to score them and their evidence.
--- $1 tenant, $2 user, $3 the question's words, $4 its embedding, $5 the embedder, $6 how many to pick by each measure.
+-- $1 tenant, $2 user, $3 the question's words, $4 its embedding, $5 the embedder, $6 how many to pick by each measure;
+-- each null where it does not matter: $7 types, $8 scopes, $9 the name of a session that evidence is from, $10 since when
+-- and $11 until when it began to hold, $12 the time it held at instead of now.
 --
 -- Exact, like search_events: every current memory of the user and of the whole tenant is looked at, so at least $6 come
 -- back when there are as many. A memory that is not embedded yet is found by its words.
@@ -14,19 +16,30 @@ own as materialized (
     from (
         select m.* from afterthought.memories m
         where m.tenant = $1 and (m.scope, m.scope_id) in (('user', $2), ('global', ''))
-          and m.valid_to is null and m.status = 'active'
+          and ($12::timestamptz is not null or m.valid_to is null) and m.status = 'active'
         union all
         -- `offset 0` keeps it a look-up per session: joined freely, the session memories of all users may be read.
         select m.* from afterthought.sessions s
         cross join lateral (
             select * from afterthought.memories m
             where m.tenant = $1 and m.scope = 'session' and m.scope_id = s.id::text
-              and m.valid_to is null and m.status = 'active'
+              and ($12::timestamptz is not null or m.valid_to is null) and m.status = 'active'
             offset 0
         ) m
         where s.tenant = $1 and s.user_id = $2
     ) m
     where (m.expires_at is null or m.expires_at > now())
+      and ($7::text[] is null or m.type = any($7))
+      and ($8::text[] is null or m.scope = any($8))
+      and ($10::timestamptz is null or m.valid_from >= $10)
+      and ($11::timestamptz is null or m.valid_from < $11)
+      and ($12::timestamptz is null or (m.valid_from <= $12 and coalesce(m.valid_to > $12, true)))
+      and ($9::text is null or exists (
+          select from afterthought.memory_evidence v
+          where v.memory_id = m.id and v.session_id = (
+              select id from afterthought.sessions where tenant = $1 and user_id = $2 and session = $9
+          )
+      ))
       -- A question that was answered says nothing: what answers it is among the events.
       and not (m.type = 'action' and m.data ->> 'status' is not distinct from 'answered')
 ),

@@ -1,4 +1,4 @@
-use domain::{Memory, SessionId, TenantId, UserId};
+use domain::{Memory, MemoryType, Scope, SessionId, TenantId, UserId};
 use futures::try_join;
 use jiff::Timestamp;
 use pgvector::HalfVector;
@@ -17,6 +17,25 @@ pub struct Search<'a> {
     pub embedding: Option<Embedding<'a>>,
     /// How many candidates each measure brings; at least this many come back where there are as many.
     pub candidates: u16,
+    /// What may be found at all.
+    pub filter: Filter<'a>,
+}
+
+/// What a search may find; everything that holds now, by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Filter<'a> {
+    /// Only memories of these types; of all when there is none.
+    pub types: &'a [MemoryType],
+    /// Only memories of these scopes; of all when there is none.
+    pub scopes: &'a [Scope],
+    /// Only what comes from this session of the user, by its name.
+    pub session: Option<&'a str>,
+    /// Only what happened, or began to hold, at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only what happened, or began to hold, before this time.
+    pub until: Option<Timestamp>,
+    /// What held at this time instead of now: what has been replaced since is found, what began to hold later is not.
+    pub as_of: Option<Timestamp>,
 }
 
 /// A text as a vector.
@@ -145,23 +164,23 @@ impl Store {
             transaction.prepare(include_str!("../queries/search_events.sql")),
             transaction.prepare(include_str!("../queries/search_memories.sql")),
         )?;
-        let (tenant, user) = (tenant.as_str(), user.as_str());
         let Embedding { vector, model } = search.embedding.unwrap_or(Embedding::NONE);
         let vector = HalfVector::from_f32_slice(vector);
         let candidates = i64::from(search.candidates);
-        let values: [&(dyn ToSql + Sync); 6] = [&tenant, &user, &search.words, &vector, &model, &candidates];
+        let event_values: [&(dyn ToSql + Sync); 6] =
+            [&tenant.as_str(), &user.as_str(), &search.words, &vector, &model, &candidates];
         let ((), events, memories, ()) = try_join!(
             transaction.begin(),
-            transaction.query(&search_events, &values),
-            transaction.query(&search_memories, &values),
+            transaction.query(&search_events, &event_values),
+            self::search_memories(&transaction, &search_memories, tenant, user, search),
             transaction.commit(),
         )?;
         transaction.end();
-        Ok(Recalled { events: found(&events, recalled_event)?, memories: found(&memories, recalled_memory)? })
+        Ok(Recalled { events: found(&events, recalled_event)?, memories })
     }
 }
 
-/// Runs the search of memories within a transaction.
+/// Runs the search of memories within a transaction; searches with different filters may share it and its round trip.
 pub(crate) async fn search_memories(
     transaction: &Transaction,
     statement: &Statement,
@@ -172,8 +191,23 @@ pub(crate) async fn search_memories(
     let Embedding { vector, model } = search.embedding.unwrap_or(Embedding::NONE);
     let vector = HalfVector::from_f32_slice(vector);
     let candidates = i64::from(search.candidates);
-    let values: [&(dyn ToSql + Sync); 6] =
-        [&tenant.as_str(), &user.as_str(), &search.words, &vector, &model, &candidates];
+    let Filter { types, scopes, session, since, until, as_of } = search.filter;
+    let types = (!types.is_empty()).then(|| types.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+    let scopes = (!scopes.is_empty()).then(|| scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>());
+    let values: [&(dyn ToSql + Sync); 12] = [
+        &tenant.as_str(),
+        &user.as_str(),
+        &search.words,
+        &vector,
+        &model,
+        &candidates,
+        &types,
+        &scopes,
+        &session,
+        &since,
+        &until,
+        &as_of,
+    ];
     found(&transaction.query(statement, &values).await?, recalled_memory)
 }
 

@@ -7,7 +7,7 @@ mod rank;
 use axum::extract::State;
 use domain::{TenantId, UserId};
 use serde::Deserialize;
-use store::{Embedding, Search};
+use store::{Embedding, Filter, Search};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -95,6 +95,6 @@ impl Parts {
     pub(crate) fn search<'a>(&'a self, words: &'a str, vector: Option<&'a [f32]>) -> Search<'a> {
         let embedding =
             vector.zip(self.embedder.as_ref()).map(|(vector, by)| Embedding { vector, model: by.name() });
-        Search { words, embedding, candidates: CANDIDATES }
+        Search { words, embedding, candidates: CANDIDATES, filter: Filter::default() }
     }
 }
