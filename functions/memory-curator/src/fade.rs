@@ -13,14 +13,12 @@
 //!
 //! Fading is reversible: the interval is closed, nothing is deleted, and what is said again is a memory again.
 
-use domain::{Memory, MemoryType};
+use domain::{Memory, MemoryType, has_faded, worth};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use store::UserMemory;
-
-use crate::decay::{has_faded, worth};
 
 /// A memory is kept so many days whatever it is worth, counted from when it was stored: what is imported from long ago
 /// is not stale on arrival.

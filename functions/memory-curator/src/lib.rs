@@ -10,7 +10,6 @@
 mod alike;
 mod ask;
 mod curate;
-mod decay;
 mod fade;
 mod groups;
 mod named;

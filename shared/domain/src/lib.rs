@@ -4,6 +4,7 @@
 
 mod correction;
 mod debounce;
+mod decay;
 mod event;
 mod gate;
 mod ids;
@@ -19,6 +20,7 @@ mod window;
 
 pub use correction::{APPLICATION, Account, Correction, NewMemory, keeps_evidence};
 pub use debounce::{Debounce, Verdict};
+pub use decay::{has_faded, worth};
 pub use event::{Event, EventKind};
 pub use gate::Gate;
 pub use ids::{InvalidName, MemoryId, SessionId, SessionName, TenantId, UserId};

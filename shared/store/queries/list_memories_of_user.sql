@@ -2,7 +2,7 @@
 -- came from.
 -- $1 tenant, $2 user, $3 at most.
 select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from, m.version, m.agent, m.session_id,
-       m.pinned, m.access_count, m.last_accessed_at, m.created_at, m.updated_at,
+       m.pinned, coalesce(a.count, 0) as access_count, a.last_at as last_accessed_at, m.created_at, m.updated_at,
        found.sessions, found.versions, found.times
 from (
     select * from afterthought.memories
@@ -11,6 +11,7 @@ from (
     order by scope = 'user' desc, updated_at desc, id
     limit $3
 ) m
+left join afterthought.memory_access a on a.memory_id = m.id
 cross join lateral (
     select array_agg(v.session_id order by v.occurred_at, v.session_id, v.version) as sessions,
            array_agg(v.version order by v.occurred_at, v.session_id, v.version) as versions,

@@ -3,6 +3,7 @@
 //! A [`Store`] acts as one of the schema's group roles from the moment a connection opens, and every transaction of
 //! the agents' role names its tenant in the same round trip that does the work.
 
+mod access;
 mod append;
 mod claim;
 mod commit;
@@ -34,6 +35,7 @@ mod told;
 mod user;
 mod users;
 
+pub use access::Access;
 pub use append::{Appended, Appending, InvalidEvent, NewEvent};
 pub use claim::{Claim, Claimed, ContextQuery};
 pub use commit::{Committed, Effects, Run, RunOutcome};

@@ -15,14 +15,14 @@ const SECONDS_A_DAY: f64 = 86_400.0;
 
 /// What a memory is worth at a time: `exp(-ln 2 · days / 30) · ln(2 + accesses)`, the days counted from when it was
 /// last recalled or last said, whichever is later; never more than on that day.
-pub(crate) fn worth(renewed: Timestamp, accesses: i64, now: Timestamp) -> f64 {
+pub fn worth(renewed: Timestamp, accesses: i64, now: Timestamp) -> f64 {
     let days = now.duration_since(renewed).as_secs_f64().max(0.0) / SECONDS_A_DAY;
     let accesses = f64::from(u32::try_from(accesses.max(0)).unwrap_or(u32::MAX));
     (-std::f64::consts::LN_2 * days / HALF_LIFE_DAYS).exp() * (2.0 + accesses).ln()
 }
 
 /// Whether a memory worth so much has faded.
-pub(crate) fn has_faded(worth: f64) -> bool {
+pub fn has_faded(worth: f64) -> bool {
     worth < FADED_BELOW
 }
 
