@@ -21,6 +21,7 @@ mod http;
 mod hydrate;
 mod review;
 mod search;
+mod shutdown;
 
 use std::sync::{Arc, OnceLock};
 
@@ -31,7 +32,7 @@ use lambda_http::{Body, Request, RequestExt, Response, service_fn};
 use model::Embedder;
 use queue::{Publisher, Routes};
 use runtime::{Config, Services};
-use store::Store;
+use store::{Role, Store};
 use tower::ServiceExt;
 
 pub use admin::Admin;
@@ -52,6 +53,7 @@ pub(crate) struct Parts {
     pub(crate) indexer: Option<review::Indexer>,
     pub(crate) admin: Option<Admin>,
     pub(crate) limiter: http::Limiter,
+    pub(crate) accesses: search::Accesses,
 }
 
 impl Recall {
@@ -64,7 +66,9 @@ impl Recall {
         now: fn() -> Timestamp,
     ) -> Self {
         let limiter = http::Limiter::new(0);
-        let parts = Parts { store, hot, embedder: embedder.into(), now, indexer: None, admin: None, limiter };
+        let accesses = search::Accesses::new(store.clone());
+        let embedder = embedder.into();
+        let parts = Parts { store, hot, embedder, now, indexer: None, admin: None, limiter, accesses };
         Self { parts: Arc::new(parts), router: OnceLock::new() }
     }
 
@@ -87,6 +91,17 @@ impl Recall {
     #[must_use]
     pub fn with_indexer(self, publisher: Publisher, routes: &Routes) -> Self {
         self.with(|parts| parts.indexer = review::Indexer::routed(publisher, routes))
+    }
+
+    /// The same function, counting what it hands out through a store of its own, so that no question waits for it.
+    #[must_use]
+    pub fn with_access_store(self, store: Store) -> Self {
+        self.with(|parts| parts.accesses = search::Accesses::new(store))
+    }
+
+    /// Counts what was handed out and is not counted yet, for a process that ends, and answers how many memories that are.
+    pub async fn count_accesses(&self) -> u64 {
+        self.parts.accesses.flush().await
     }
 
     /// The same function, obeying operators when there is something to do so with; otherwise it has no such paths.
@@ -134,7 +149,14 @@ pub async fn run() -> anyhow::Result<()> {
     let recall = Recall::new(services.store.clone(), services.hot.clone(), embedder, services.now)
         .with_indexer(services.publisher.clone(), &services.config.routes)
         .with_admin(Admin::from_services(&services)?)
-        .with_limit(services.config.recall_requests_per_minute);
+        .with_limit(services.config.recall_requests_per_minute)
+        .with_access_store(Store::new(&services.database, Role::Agent, 1)?);
+    let accesses = recall.parts.accesses.clone();
+    let runtime_api = services.config.variables.get("AWS_LAMBDA_RUNTIME_API");
+    shutdown::before(runtime_api.map(String::as_str), move || async move {
+        accesses.flush().await;
+    })
+    .await;
     let recall = &recall;
     lambda_http::run(service_fn(move |request: Request| async move {
         let response = recall.handle(request).await;

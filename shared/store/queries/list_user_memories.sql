@@ -1,6 +1,7 @@
 -- What is known of a user whatever the session, the surest and freshest first: confidence halves in thirty days.
--- $1 tenant, $2 user, $3 at most.
-select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from, found.sessions, found.versions
+-- $1 tenant, $2 user, $3 at most, $4 how many pieces of evidence to bring.
+select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from, m.valid_to, m.pinned, m.updated_at,
+       coalesce(a.count, 0) as accesses, a.last_at as accessed_at, found.sessions, found.versions, found.events
 from (
     select * from afterthought.memories
     where tenant = $1 and scope = 'user' and scope_id = $2 and valid_to is null and status = 'active'
@@ -8,11 +9,16 @@ from (
     order by confidence * exp(-ln(2) * extract(epoch from now() - updated_at) / (30 * 86400)) desc, id
     limit $3
 ) m
+left join afterthought.memory_access a on a.memory_id = m.id
 cross join lateral (
-    select array_agg(s.session order by s.session, v.version) as sessions,
-           array_agg(v.version order by s.session, v.version) as versions
-    from afterthought.memory_evidence v
-    join afterthought.sessions s on s.id = v.session_id and s.user_id = $2
-    where v.memory_id = m.id
+    select (array_agg(e.session order by e.session, e.version))[:$4] as sessions,
+           (array_agg(e.version order by e.session, e.version))[:$4] as versions, count(*) as events
+    from (
+        select s.session, v.version
+        from afterthought.memory_evidence v
+        join afterthought.sessions s on s.id = v.session_id and s.user_id = $2
+        where v.memory_id = m.id
+        limit 1000
+    ) e
 ) found
 order by m.confidence * exp(-ln(2) * extract(epoch from now() - m.updated_at) / (30 * 86400)) desc, m.id

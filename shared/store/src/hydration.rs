@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::recall::{recalled_memory, search_memories};
+use crate::recall::{MOST_EVIDENCE, recalled_memory, search_memories};
 use crate::{Error, Found, RecalledMemory, Search, Store, row};
 
 /// What is asked for when an application wants to go on with a conversation.
@@ -107,7 +107,8 @@ impl Store {
             [tenant_value, user_value, &hydrate.session_name, &hydrate.after, &events, &hydrate.hot_agent];
         let session_memories_values: [&(dyn ToSql + Sync); 5] =
             [tenant_value, user_value, &hydrate.session_name, &active_events, &active];
-        let user_memories_values: [&(dyn ToSql + Sync); 3] = [tenant_value, user_value, &memories];
+        let evidence = i32::from(MOST_EVIDENCE);
+        let user_memories_values: [&(dyn ToSql + Sync); 4] = [tenant_value, user_value, &memories, &evidence];
         let ((), session, profile, session_memories, memories, ()) = try_join!(
             transaction.begin(),
             transaction.query(&read_session, &session_values),

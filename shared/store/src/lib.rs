@@ -32,6 +32,7 @@ mod target;
 mod tenants;
 mod tls;
 mod told;
+mod upkeep;
 mod user;
 mod users;
 
@@ -53,7 +54,10 @@ pub use memories::{
 pub use once::{Once, RequestKey};
 pub use outcomes::{EventOutcome, EventState, ThoughtOutcome};
 pub use reader::{Behind, SlotState, SweepSpan};
-pub use recall::{Candidate, Corpus, Embedding, Filter, Found, Recalled, RecalledEvent, RecalledMemory, Search};
+pub use recall::{
+    Candidate, Corpus, Embedding, Filter, Found, MOST_EVIDENCE, Recalled, RecalledEvent, RecalledMemory,
+    Search,
+};
 pub use review::{DecisionRecord, ReviewCase, ReviewEvidence, ReviewFilter, ReviewItem};
 pub use runs::{Quarantined, RunFilter, RunRecord};
 pub use status::AgentProgress;

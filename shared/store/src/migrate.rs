@@ -1,4 +1,4 @@
-//! Bringing a database to this version: schema, publication, replication slot.
+//! Bringing a database to this version: schema, publication, replication slot, and what recall searches memories by.
 //!
 //! Safe to run at any time, by several at once: migrations are applied under an advisory lock, each in a transaction
 //! of its own, and a landed one never changes (its checksum is kept and compared).
@@ -8,7 +8,7 @@ use refinery::{Migration, Runner};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{DatabaseConfig, Error, client_config};
+use crate::{DatabaseConfig, Error, client_config, upkeep};
 
 static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../migrations");
 
@@ -39,7 +39,9 @@ pub enum Slot<'a> {
     Untouched,
 }
 
-/// Applies what has not been applied, then sees to the slot.
+/// Applies what has not been applied, then sees to the slot, to memories that are not indexed yet, and to the graphs that
+/// users with very many memories are searched by. The last two can take minutes the first time; interrupted, they go on with
+/// the next run.
 pub async fn run(config: &DatabaseConfig, slot: Slot<'_>) -> Result<Migrated, Error> {
     let mut client = connect(config).await?;
     check_server(&client).await?;
@@ -48,6 +50,8 @@ pub async fn run(config: &DatabaseConfig, slot: Slot<'_>) -> Result<Migrated, Er
     let report = runner.run_async(&mut client).await.map_err(|error| Error::Migration(Box::new(error)))?;
     let applied = report.applied_migrations().iter().map(ToString::to_string).collect();
     let slot_created = see_to_slot(&client, slot).await?;
+    upkeep::index_memories(&client).await?;
+    upkeep::build_graphs(&client).await?;
     client.execute("select pg_advisory_unlock($1)", &[&ADVISORY_LOCK]).await?;
     Ok(Migrated { applied, slot_created })
 }

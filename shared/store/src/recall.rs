@@ -9,14 +9,16 @@ use crate::connect::Transaction;
 use crate::{Error, Store, row};
 
 /// What is searched for among a user's events and memories.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Search<'a> {
     /// The words; English stop words and endings do not matter.
     pub words: &'a str,
     /// The embedding; without it, everything is found by its words only.
     pub embedding: Option<Embedding<'a>>,
-    /// How many candidates each measure brings; at least this many come back where there are as many.
+    /// How many events each measure brings; at least this many come back where there are as many.
     pub candidates: u16,
+    /// The same of memories.
+    pub memory_candidates: u16,
     /// What may be found at all.
     pub filter: Filter<'a>,
 }
@@ -115,9 +117,24 @@ pub struct RecalledEvent {
 pub struct RecalledMemory {
     /// The memory.
     pub memory: Memory,
-    /// The events it came from, as session names and versions.
+    /// Until when it held, when something has taken its place since.
+    pub valid_to: Option<Timestamp>,
+    /// Whether somebody wants it kept.
+    pub pinned: bool,
+    /// When it last changed or was said again.
+    pub updated_at: Timestamp,
+    /// How often it has been handed out, as far as that is counted yet.
+    pub accesses: i64,
+    /// When it last was.
+    pub accessed_at: Option<Timestamp>,
+    /// The first of the user's events it came from, as session names and versions; at most [`MOST_EVIDENCE`].
     pub evidence: Vec<(String, i64)>,
+    /// How many such events there are, counted to 1,000.
+    pub evidence_count: i64,
 }
+
+/// How many pieces of evidence a recalled memory brings.
+pub const MOST_EVIDENCE: u16 = 10;
 
 /// Everything of a user that may answer a question.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -151,8 +168,8 @@ impl Store {
 
     /// Everything of a user that may answer a question, in one round trip.
     ///
-    /// The search is exact: it looks at every indexed event and every current memory of the user, and at those of no
-    /// other. An event that is not indexed yet is not found.
+    /// Of the events every indexed one is looked at, and one that is not indexed yet is not found. Of the memories, every one
+    /// of the user and of the whole tenant, or, by their vectors, the nearest of a graph where the user has very many.
     pub async fn recall(
         &self,
         tenant: &TenantId,
@@ -190,11 +207,12 @@ pub(crate) async fn search_memories(
 ) -> Result<Found<RecalledMemory>, Error> {
     let Embedding { vector, model } = search.embedding.unwrap_or(Embedding::NONE);
     let vector = HalfVector::from_f32_slice(vector);
-    let candidates = i64::from(search.candidates);
+    let candidates = i64::from(search.memory_candidates);
     let Filter { types, scopes, session, since, until, as_of } = search.filter;
     let types = (!types.is_empty()).then(|| types.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
     let scopes = (!scopes.is_empty()).then(|| scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>());
-    let values: [&(dyn ToSql + Sync); 12] = [
+    let evidence = i32::from(MOST_EVIDENCE);
+    let values: [&(dyn ToSql + Sync); 13] = [
         &tenant.as_str(),
         &user.as_str(),
         &search.words,
@@ -207,6 +225,7 @@ pub(crate) async fn search_memories(
         &since,
         &until,
         &as_of,
+        &evidence,
     ];
     found(&transaction.query(statement, &values).await?, recalled_memory)
 }
@@ -244,10 +263,19 @@ fn recalled_event(row: &Row) -> Result<RecalledEvent, Error> {
     })
 }
 
-/// Reads a memory with its evidence, from the columns of a memory and the arrays `sessions` and `versions`.
+/// Reads a memory with its evidence, as `search_memories.sql` has it.
 pub(crate) fn recalled_memory(row: &Row) -> Result<RecalledMemory, Error> {
     let sessions: Option<Vec<String>> = row.try_get("sessions")?;
     let versions: Option<Vec<i64>> = row.try_get("versions")?;
     let evidence = sessions.unwrap_or_default().into_iter().zip(versions.unwrap_or_default()).collect();
-    Ok(RecalledMemory { memory: row::memory(row)?, evidence })
+    Ok(RecalledMemory {
+        memory: row::memory(row)?,
+        valid_to: row.try_get("valid_to")?,
+        pinned: row.try_get("pinned")?,
+        updated_at: row.try_get("updated_at")?,
+        accesses: row.try_get("accesses")?,
+        accessed_at: row.try_get("accessed_at")?,
+        evidence,
+        evidence_count: row.try_get("events")?,
+    })
 }

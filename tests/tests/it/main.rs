@@ -13,6 +13,7 @@ mod flow;
 mod gate;
 mod hot_state;
 mod memory_curator;
+mod memory_search;
 mod messages;
 mod models;
 mod pattern_finder;

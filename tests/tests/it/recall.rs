@@ -586,3 +586,64 @@ async fn more_than_a_tenants_rate_is_refused_with_the_time_to_wait() {
         assert_eq!(ask(&unlimited).await.0, 200, "a tenant's own setting goes first");
     }
 }
+
+#[tokio::test]
+async fn what_is_handed_out_is_counted_once_per_answer_and_no_answer_depends_on_it() {
+    let mut stage = Stage::set().await;
+    let session = stage.indexed("acme", "ada", "chat", &["Ada: I sail on Sundays."]).await;
+    let sailing = stage.remember(session, "user", "fact", "Ada sails.", 1).await;
+    stage.remember(session, "user", "preference", "Ada likes tea.", 1).await;
+    let counts = "select count, version from afterthought.memory_access
+                  join afterthought.memories m on m.id = memory_id where memory_id = $1";
+    for query in ["query=sails&k=1", "query=Who+sails%3F&k=1&type=fact"] {
+        let answer = stage.ok("acme", "/v1/users/ada/recall", query).await;
+        assert_eq!(texts(&answer, "memories"), ["Ada sails."]);
+    }
+    assert_eq!(stage.recall.count_accesses().await, 1, "one memory, handed out twice, and not the other");
+    stage.ok("acme", "/v1/users/ada/hydrate", "session=chat").await;
+    assert_eq!(stage.recall.count_accesses().await, 2);
+    let row = stage.owner.query_one(counts, &[&sailing]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (3, 1), "counted, and not changed");
+
+    let nowhere = DatabaseConfig::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
+    let nowhere = Store::new(&nowhere, Role::Agent, 1).unwrap();
+    stage.recall = stage.recall.with_access_store(nowhere);
+    let answer = stage.ok("acme", "/v1/users/ada/recall", "query=sails&k=1").await;
+    assert_eq!(texts(&answer, "memories"), ["Ada sails."]);
+    assert_eq!(stage.recall.count_accesses().await, 0, "the batch is lost, and nobody waited for it");
+}
+
+#[tokio::test]
+async fn a_filter_is_read_from_the_request_and_the_same_is_said_once() {
+    let stage = Stage::set().await;
+    let session = stage.indexed("acme", "ada", "chat", &["Ada: I sail.", "Ada: The boat is red."]).await;
+    let one = stage.remember(session, "user", "fact", "The boat is red.", 1).await;
+    let other = stage.remember(session, "user", "entity", "boat is Red", 1).await;
+    stage.remember(session, "session", "summary", "Ada talks of a boat.", 1).await;
+    let answer = stage.ok("acme", "/v1/users/ada/recall", "query=red+boat&k=10").await;
+    let (first, ids) = (&answer["memories"][0], [one.to_string(), other.to_string()]);
+    assert_eq!(texts(&answer, "memories").len(), 2);
+    assert!(ids.contains(&first["id"].as_str().unwrap().to_owned()));
+    assert!(ids.contains(&first["stands_for"][0].as_str().unwrap().to_owned()));
+    assert_eq!(first["evidence_count"], 1);
+    for (query, expected) in [
+        ("type=summary,pattern", vec!["Ada talks of a boat."]),
+        ("scope=session", vec!["Ada talks of a boat."]),
+        ("session=nowhere", vec![]),
+        ("until=2020-01-01T00:00:00Z", vec![]),
+        ("as_of=2020-01-01T00:00:00Z", vec![]),
+    ] {
+        let answer = stage.ok("acme", "/v1/users/ada/recall", &format!("query=boat&{query}")).await;
+        assert_eq!(texts(&answer, "memories"), expected, "{query}");
+    }
+    for (query, parameter) in [
+        ("type=poem", "type"),
+        ("scope=everybody", "scope"),
+        ("since=yesterday", "since"),
+        ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"),
+        ("session=", "session"),
+    ] {
+        let (status, problem) = stage.get("acme", "/v1/users/ada/recall", &format!("query=boat&{query}")).await;
+        assert_eq!((status, problem["parameter"].as_str()), (400, Some(parameter)), "{problem}");
+    }
+}

@@ -123,7 +123,9 @@ impl Parts {
         {
             tracing::warn!(%error, "a lost context was not put back");
         }
-        Ok(hydrate_answer(state, degraded, context, hydration, &told))
+        let answer = hydrate_answer(state, degraded, context, hydration, &told, now);
+        self.accesses.record(tenant, answer.memories.iter().map(MemoryAnswer::id), now);
+        Ok(answer)
     }
 
     /// The hot context of a session, or of the session that was active last.
@@ -197,12 +199,13 @@ fn hydrate_answer(
     context: Option<SessionContext>,
     hydration: Option<Hydration>,
     told: &[Memory],
+    now: Timestamp,
 ) -> HydrateAnswer {
     let (summary, profile, memories) = hydration.map_or((None, None, Vec::new()), |hydration| {
         let memories: Vec<MemoryAnswer> = match hydration.memories {
             UserMemories::Standing(memories) => memories.into_iter().map(Into::into).collect(),
             UserMemories::Searched(found) => {
-                rank_memories(found, usize::from(HYDRATE_MEMORIES)).into_iter().map(Into::into).collect()
+                rank_memories(found, now, usize::from(HYDRATE_MEMORIES)).into_iter().map(Into::into).collect()
             }
         };
         (hydration.summary.map(Into::into), ProfileAnswer::of(hydration.profile, told), memories)

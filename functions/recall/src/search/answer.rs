@@ -7,6 +7,7 @@ use serde_json::Value;
 use store::{RecalledEvent, RecalledMemory};
 use utoipa::ToSchema;
 
+use super::memories::MemoryHit;
 use super::rank::{Parts, Ranked};
 
 /// What answers a question.
@@ -32,15 +33,32 @@ pub(crate) struct PlainMemory {
     data: Value,
     confidence: f32,
     valid_from: Timestamp,
+    /// Until when it held; not there while it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_to: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MemoryAnswer {
     #[serde(flatten)]
     memory: PlainMemory,
+    /// Memories that say the same in the same words, and are not in the answer for that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    stands_for: Vec<MemoryId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<Score>,
+    /// The first ten of the events it comes from.
     evidence: Vec<EvidenceAnswer>,
+    /// How many there are, counted to 1,000.
+    evidence_count: i64,
+}
+
+impl MemoryAnswer {
+    /// The memory's identifier.
+    pub(crate) const fn id(&self) -> MemoryId {
+        self.memory.id
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -88,6 +106,7 @@ impl From<Memory> for PlainMemory {
             data: memory.data,
             confidence: memory.confidence,
             valid_from: memory.valid_from,
+            valid_to: None,
         }
     }
 }
@@ -99,14 +118,16 @@ impl From<RecalledMemory> for MemoryAnswer {
             .into_iter()
             .map(|(session, version)| EvidenceAnswer { session, version })
             .collect();
-        Self { memory: recalled.memory.into(), score: None, evidence }
+        let memory = PlainMemory { valid_to: recalled.valid_to, ..recalled.memory.into() };
+        let evidence_count = recalled.evidence_count;
+        Self { memory, stands_for: Vec::new(), score: None, evidence, evidence_count }
     }
 }
 
-impl From<Ranked<RecalledMemory>> for MemoryAnswer {
-    fn from(ranked: Ranked<RecalledMemory>) -> Self {
-        let score = Score { total: ranked.score, parts: ranked.parts };
-        Self { score: Some(score), ..ranked.item.into() }
+impl From<MemoryHit> for MemoryAnswer {
+    fn from(MemoryHit { best, stands_for }: MemoryHit) -> Self {
+        let score = Score { total: best.score, parts: best.parts };
+        Self { score: Some(score), stands_for, ..best.item.into() }
     }
 }
 

@@ -1,21 +1,27 @@
 //! What answers a question: the memories and the events of a user that may, best first.
 
+mod access;
 mod answer;
+mod filter;
+mod memories;
 mod question;
 mod rank;
 
 use axum::extract::State;
-use domain::{TenantId, UserId};
+use domain::{MemoryType, Scope, SessionName, TenantId, UserId};
+use jiff::Timestamp;
 use serde::Deserialize;
 use store::{Embedding, Filter, Search};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::access::Accesses;
 pub(crate) use self::answer::{MemoryAnswer, PlainMemory, RecallAnswer};
+use self::filter::{Names, filter};
+pub(crate) use self::memories::rank_memories;
 use self::question::Subject;
 use self::rank::rank_events;
-pub(crate) use self::rank::rank_memories;
 use crate::Parts;
 use crate::http::{
     Answer, Caller, OfUser, PathOf, Problem, Query, Question, Shared, Whole, postgres_is_down,
@@ -25,6 +31,15 @@ use crate::http::{
 const CANDIDATES: u16 = 120;
 /// How many memories, and how many events, an answer has when nobody says.
 const USUAL_RESULTS: usize = 10;
+
+/// How many memories a search brings at most, when so many say the same that there are too few others.
+const MOST_MEMORY_CANDIDATES: u16 = 10_000;
+
+/// How many memories each measure brings for `k`: so that what is not first by any measure, but good by all, is among them,
+/// and some may say the same.
+fn memory_candidates(k: usize) -> u16 {
+    u16::try_from(2 * k + 20).unwrap_or(MOST_MEMORY_CANDIDATES)
+}
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(recall))
@@ -41,6 +56,21 @@ pub(crate) struct Asked {
     /// How many memories, and how many events; 10 when not given.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
     pub(crate) k: Option<Whole<1, 100>>,
+    /// Only memories of these types, with commas between them.
+    #[param(value_type = Option<String>, example = "fact,preference")]
+    pub(crate) r#type: Option<Names<MemoryType>>,
+    /// Only memories of these scopes, with commas between them.
+    #[param(value_type = Option<String>, example = "session,user,global")]
+    pub(crate) scope: Option<Names<Scope>>,
+    /// Only what comes from this session.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 200)]
+    pub(crate) session: Option<SessionName>,
+    /// Only what began to hold at this time or later.
+    pub(crate) since: Option<Timestamp>,
+    /// Only what began to hold before this time.
+    pub(crate) until: Option<Timestamp>,
+    /// What held at this time instead of now, as far as it is known by now.
+    pub(crate) as_of: Option<Timestamp>,
 }
 
 /// What answers a question: `k` memories and `k` events, best first.
@@ -63,21 +93,39 @@ impl Parts {
         &self,
         tenant: &TenantId,
         user: &UserId,
-        Asked { query, k }: Asked,
+        Asked { query, k, r#type, scope, session, since, until, as_of }: Asked,
     ) -> Result<RecallAnswer, Problem> {
+        let now = (self.now)();
         let k = k.map_or(USUAL_RESULTS, Whole::to);
+        let filter = filter(r#type.as_ref(), scope.as_ref(), session.as_ref(), (since, until), as_of)?;
         let speakers = self.store.speakers(tenant, user).await.map_err(|error| postgres_is_down(&error))?;
         let question = Subject::read(query.as_str(), &speakers);
         let vector = self.embed(&question.subject).await;
-        let search = self.search(&question.subject, vector.as_deref());
-        let found =
-            self.store.recall(tenant, user, &search).await.map_err(|error| postgres_is_down(&error))?;
-        Ok(RecallAnswer {
-            degraded: vector.is_none(),
-            memories: rank_memories(found.memories, k).into_iter().map(Into::into).collect(),
-            events: rank_events(found.events, &question.named, k).into_iter().map(Into::into).collect(),
-            query: query.into(),
-        })
+        let mut memory_candidates = memory_candidates(k);
+        loop {
+            let search =
+                Search { filter, memory_candidates, ..self.search(&question.subject, vector.as_deref()) };
+            let found =
+                self.store.recall(tenant, user, &search).await.map_err(|error| postgres_is_down(&error))?;
+            let brought = found.memories.candidates.len();
+            let memories = rank_memories(found.memories, as_of.unwrap_or(now), k);
+            // So many say the same that there is less than was asked for, and perhaps more to be had.
+            if memories.len() < k
+                && brought >= usize::from(memory_candidates)
+                && memory_candidates < MOST_MEMORY_CANDIDATES
+            {
+                memory_candidates = memory_candidates.saturating_mul(4).min(MOST_MEMORY_CANDIDATES);
+                continue;
+            }
+            let memories: Vec<MemoryAnswer> = memories.into_iter().map(Into::into).collect();
+            self.accesses.record(tenant, memories.iter().map(MemoryAnswer::id), now);
+            return Ok(RecallAnswer {
+                degraded: vector.is_none(),
+                memories,
+                events: rank_events(found.events, &question.named, k).into_iter().map(Into::into).collect(),
+                query: query.into(),
+            });
+        }
     }
 
     /// The text as a vector; without one, everything is found by its words.
@@ -95,6 +143,12 @@ impl Parts {
     pub(crate) fn search<'a>(&'a self, words: &'a str, vector: Option<&'a [f32]>) -> Search<'a> {
         let embedding =
             vector.zip(self.embedder.as_ref()).map(|(vector, by)| Embedding { vector, model: by.name() });
-        Search { words, embedding, candidates: CANDIDATES, filter: Filter::default() }
+        Search {
+            words,
+            embedding,
+            candidates: CANDIDATES,
+            memory_candidates: memory_candidates(USUAL_RESULTS),
+            filter: Filter::default(),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use domain::SessionId;
 use serde::Serialize;
-use store::{Candidate, Corpus, Found, RecalledEvent, RecalledMemory};
+use store::{Candidate, Corpus, Found, RecalledEvent};
 use utoipa::ToSchema;
 
 use super::answer::rounded;
@@ -54,6 +54,12 @@ pub(crate) struct Parts {
     /// The embedding.
     #[serde(serialize_with = "rounded")]
     pub(crate) similarity: f64,
+    /// Of a memory: said or asked for lately, and often.
+    #[serde(serialize_with = "rounded", skip_serializing_if = "is_zero")]
+    pub(crate) freshness: f64,
+    /// Of a memory: how sure it is.
+    #[serde(serialize_with = "rounded", skip_serializing_if = "is_zero")]
+    pub(crate) confidence: f64,
     /// Said by someone the question names.
     #[serde(serialize_with = "rounded", skip_serializing_if = "is_zero")]
     pub(crate) speaker: f64,
@@ -74,8 +80,15 @@ fn is_zero(part: &f64) -> bool {
 }
 
 impl Parts {
-    fn total(self) -> f64 {
-        self.words + self.similarity + self.speaker + self.neighbours + self.session + self.asks
+    pub(super) fn total(self) -> f64 {
+        self.words
+            + self.similarity
+            + self.freshness
+            + self.confidence
+            + self.speaker
+            + self.neighbours
+            + self.session
+            + self.asks
     }
 }
 
@@ -114,26 +127,15 @@ pub(crate) fn rank_events(
     best(ranked.collect(), k, |event| (std::cmp::Reverse(event.occurred_at), event.session, event.version))
 }
 
-/// The best `k` memories, best first.
-pub(crate) fn rank_memories(found: Found<RecalledMemory>, k: usize) -> Vec<Ranked<RecalledMemory>> {
-    let own = own_parts(&found);
-    let ranked = found.candidates.into_iter().zip(own).map(|(candidate, parts)| Ranked {
-        item: candidate.item,
-        score: parts.total(),
-        parts,
-    });
-    best(ranked.collect(), k, |recalled| (std::cmp::Reverse(recalled.memory.valid_from), recalled.memory.id))
-}
-
 /// The first `k` by score; equal scores by `tie`, so that the same question always gets the same answer.
-fn best<T, K: Ord>(mut ranked: Vec<Ranked<T>>, k: usize, tie: impl Fn(&T) -> K) -> Vec<Ranked<T>> {
+pub(super) fn best<T, K: Ord>(mut ranked: Vec<Ranked<T>>, k: usize, tie: impl Fn(&T) -> K) -> Vec<Ranked<T>> {
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| tie(&a.item).cmp(&tie(&b.item))));
     ranked.truncate(k);
     ranked
 }
 
 /// The words and the embedding of each candidate, in the candidates' order.
-fn own_parts<T>(found: &Found<T>) -> Vec<Parts> {
+pub(super) fn own_parts<T>(found: &Found<T>) -> Vec<Parts> {
     let words: Vec<f64> = found.candidates.iter().map(|candidate| bm25(&found.corpus, candidate)).collect();
     let similarity: Vec<f64> =
         found.candidates.iter().map(|candidate| candidate.similarity.unwrap_or_default().max(0.0)).collect();
