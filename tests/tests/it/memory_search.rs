@@ -360,7 +360,7 @@ async fn a_large_user_is_searched_by_a_graph_that_finds_what_an_exact_look_finds
     // A scan of the graph, and of nothing else, answers the large user; the small one's does not touch it.
     let scans = "select pg_stat_get_xact_numscans(indexrelid) from pg_stat_user_indexes
                  where indexrelname like 'memory_index_graph_%'";
-    for (user, expected) in [("ada", 1), ("bob", 0)] {
+    for (user, expected) in [("bob", 0), ("ada", 1)] {
         stage.owner.batch_execute("begin").await.unwrap();
         let nearest = "select count(*) from afterthought.nearest_memories('default', $1, $2::text::vector::halfvec, 'a', 40)";
         let vector = format!("{:?}", questions[0]);

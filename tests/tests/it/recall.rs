@@ -589,7 +589,7 @@ async fn more_than_a_tenants_rate_is_refused_with_the_time_to_wait() {
 
 #[tokio::test]
 async fn what_is_handed_out_is_counted_once_per_answer_and_no_answer_depends_on_it() {
-    let mut stage = Stage::set().await;
+    let stage = Stage::set().await;
     let session = stage.indexed("acme", "ada", "chat", &["Ada: I sail on Sundays."]).await;
     let sailing = stage.remember(session, "user", "fact", "Ada sails.", 1).await;
     stage.remember(session, "user", "preference", "Ada likes tea.", 1).await;
@@ -607,10 +607,11 @@ async fn what_is_handed_out_is_counted_once_per_answer_and_no_answer_depends_on_
 
     let nowhere = DatabaseConfig::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
     let nowhere = Store::new(&nowhere, Role::Agent, 1).unwrap();
-    stage.recall = stage.recall.with_access_store(nowhere);
-    let answer = stage.ok("acme", "/v1/users/ada/recall", "query=sails&k=1").await;
-    assert_eq!(texts(&answer, "memories"), ["Ada sails."]);
-    assert_eq!(stage.recall.count_accesses().await, 0, "the batch is lost, and nobody waited for it");
+    let (store, hot) = (stage.services.store.clone(), stage.services.hot.clone());
+    let recall = Recall::new(store, hot, Embedder::BuiltIn, stage.services.now).with_access_store(nowhere);
+    let (status, answer) = get(&recall, "acme", "/v1/users/ada/recall", "query=sails&k=1").await;
+    assert_eq!((status, texts(&answer, "memories")), (200, vec!["Ada sails."]));
+    assert_eq!(recall.count_accesses().await, 0, "the batch is lost, and nobody waited for it");
 }
 
 #[tokio::test]
@@ -643,7 +644,8 @@ async fn a_filter_is_read_from_the_request_and_the_same_is_said_once() {
         ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"),
         ("session=", "session"),
     ] {
-        let (status, problem) = stage.get("acme", "/v1/users/ada/recall", &format!("query=boat&{query}")).await;
+        let (status, problem) =
+            stage.get("acme", "/v1/users/ada/recall", &format!("query=boat&{query}")).await;
         assert_eq!((status, problem["parameter"].as_str()), (400, Some(parameter)), "{problem}");
     }
 }

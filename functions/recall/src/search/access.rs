@@ -99,12 +99,13 @@ impl Accesses {
 impl Waiting {
     fn add(&mut self, tenant: &TenantId, memory: MemoryId, now: Timestamp) {
         let key = (tenant.clone(), memory);
+        let has_room = self.counts.len() < MOST_WAITING;
         match self.counts.get_mut(&key) {
             Some(access) => {
                 access.count = access.count.saturating_add(1);
                 access.last_at = access.last_at.max(now);
             }
-            None if self.counts.len() < MOST_WAITING => {
+            None if has_room => {
                 self.counts.insert(key, Access { memory, count: 1, last_at: now });
             }
             None => metrics::counter!("AccessesLost").increment(1),

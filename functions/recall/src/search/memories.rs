@@ -33,8 +33,11 @@ pub(crate) fn rank_memories(found: Found<RecalledMemory>, now: Timestamp, k: usi
     let freshest = freshness.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let ranked = found.candidates.into_iter().zip(own).zip(freshness).map(|((candidate, own), freshness)| {
         let confidence = f64::from(candidate.item.memory.confidence);
-        let parts =
-            Parts { freshness: FRESHNESS * freshness / freshest, confidence: CONFIDENCE * confidence, ..own };
+        let parts = Parts {
+            freshness: FRESHNESS * (freshness / freshest),
+            confidence: CONFIDENCE * confidence,
+            ..own
+        };
         Ranked { item: candidate.item, score: parts.total(), parts }
     });
     let ranked = best(ranked.collect(), usize::MAX, |recalled| {
