@@ -71,7 +71,9 @@ impl Loader {
             .client
             .query_one(
                 "select pg_total_relation_size('afterthought.memories')
-                        + pg_total_relation_size('afterthought.memory_evidence')",
+                        + pg_total_relation_size('afterthought.memory_evidence')
+                        + pg_total_relation_size('afterthought.memory_index')
+                        + pg_total_relation_size('afterthought.memory_words')",
                 &[],
             )
             .await?;

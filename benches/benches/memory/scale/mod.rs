@@ -39,8 +39,8 @@ pub(crate) struct ScaleSizes {
 
 /// How many nearest memories must be found.
 const NEAREST: usize = 10;
-/// How many candidates recall asks the store for.
-const CANDIDATES: u16 = 120;
+/// How many candidates by each measure recall asks the store for, to answer with ten.
+const CANDIDATES: u16 = 40;
 /// The first searches of a stage warm connection, statements and caches.
 const WARMING: usize = 20;
 /// Users by how many memories they have.
@@ -117,7 +117,8 @@ async fn measure(
         let search = Search {
             words: &words,
             embedding: Some(Embedding { vector: &vector, model: load::MODEL }),
-            candidates: CANDIDATES,
+            memory_candidates: CANDIDATES,
+            ..Search::default()
         };
         let started = Instant::now();
         let found = store.recall(&tenant, &id, &search).await?.memories;
