@@ -18,7 +18,17 @@ words as materialized (
     cross join unnest(case when $12::timestamptz is null then array[true] else array[true, false] end) as s (is_current)
 ),
 totals as materialized (
-    select coalesce(sum(texts), 0)::bigint as texts, coalesce(sum(words) / nullif(sum(texts), 0), 0)::float8 as average_length
+    select coalesce(sum(texts), 0)::bigint as texts, coalesce(sum(words) / nullif(sum(texts), 0), 0)::float8 as average_length,
+           -- Of some: an average over all would be another look at all.
+           (
+               select coalesce(avg(sample.similarity), 0)
+               from (
+                   select -(coalesce(embedding, long_embedding) <#> $4) as similarity
+                   from afterthought.memory_index
+                   where tenant = $1 and owner = $2 and is_current and embedding_model = $5
+                   limit 100
+               ) sample
+           ) as average_similarity
     from afterthought.memory_totals
     where tenant = $1 and owner in ($2, '')
 ),
@@ -91,7 +101,7 @@ select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_fr
        length(m.terms) as length,
        coalesce(f.frequencies, '{}') as frequencies,
        array(select texts_with from rarity order by lexeme) as texts_with,
-       t.texts, t.average_length, found.sessions, found.versions, found.events
+       t.texts, t.average_length, t.average_similarity, found.sessions, found.versions, found.events
 from picked p
 join afterthought.memory_index i on i.memory_id = p.memory_id
 join afterthought.memories m on m.id = p.memory_id and (m.user_id = $2 or m.scope = 'global')
