@@ -2,7 +2,9 @@
 //! needs any more fades.
 //!
 //! - **Woken by** a tick once a week, which is fanned out to the users who said something since the last one.
-//! - **Reads** the user's current memories, all types, in all sessions.
+//!   A promotion wakes it for one user at once.
+//! - **Reads** the user's current memories, all types, in all sessions, and of the events those by which an application
+//!   wants a memory of one session to be the user's.
 //! - **Writes** evidence and data onto the memories that stay, and closes others. A closed memory keeps its row, its
 //!   evidence and its interval, and points to what took its place.
 //! - **Emits** nothing of its own.
@@ -13,12 +15,13 @@ mod curate;
 mod fade;
 mod groups;
 mod named;
+mod promote;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod wording;
 
-use domain::{Evidence, Thought, Window};
+use domain::{Evidence, MemoryId, Thought, Window};
 use model::{Error, Model, PromptFiles, Thinker};
 use runtime::{Agent, AgentSpec, Context, ThinkError, Thoughts};
 use store::{Store, UserMemory};
@@ -48,7 +51,7 @@ impl MemoryCurator {
         let spec = AgentSpec {
             name: Self::NAME,
             debounce: None,
-            // The events themselves are not looked at: the larger a window, the fewer runs until the user's last.
+            // Hardly an event is looked at: the larger a window, the fewer runs until the user's last.
             window_limit: 1000,
             context: &[],
             waits_for: None,
@@ -63,11 +66,22 @@ impl Agent for MemoryCurator {
     }
 
     async fn think(&self, window: &Window, context: &Context) -> Result<Thoughts, ThinkError> {
+        let asked = promote::asked(window);
+        let promoted = if asked.is_empty() {
+            Vec::new()
+        } else {
+            let ids: Vec<MemoryId> = asked.keys().copied().collect();
+            let memories = self.store.promotable(&window.tenant, window.session, &ids).await?;
+            promote::promoted(window, &asked, memories)
+        };
         if !context.ends_user {
-            return Ok(Thoughts { usage: self.thinker.gated(), ..Thoughts::default() });
+            return Ok(Thoughts { thoughts: promoted, usage: self.thinker.gated(), ..Thoughts::default() });
         }
         let memories = self.store.user_memories(&window.tenant, &window.user, MOST_MEMORIES).await?;
-        think(&self.thinker, window, context, &memories).await
+        let mut thoughts = think(&self.thinker, window, context, &memories).await?;
+        thoughts.closings = promote::apart(thoughts.closings, &memories, &promoted);
+        thoughts.thoughts.extend(promoted);
+        Ok(thoughts)
     }
 }
 
