@@ -45,8 +45,10 @@ create trigger memories_versioned after update of content, data on afterthought.
     when (old.status = 'active' and (new.content is distinct from old.content or new.data is distinct from old.data))
     execute function afterthought.keep_memory_version();
 
--- A user's memories of a type, newest first, and everybody's, which have no user; what took the place of what.
-create index memories_listed on afterthought.memories (tenant, coalesce(user_id, ''), type, created_at, id);
+-- A user's memories of a type, newest first, and everybody's, which have no user (`case`, because under row-level security
+-- `coalesce` may not use an index); what took the place of what.
+create index memories_listed
+    on afterthought.memories (tenant, (case when user_id is null then '' else user_id end), type, created_at, id);
 create index memories_replaced on afterthought.memories (superseded_by) where superseded_by is not null;
 
 do $$

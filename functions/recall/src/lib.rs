@@ -1,10 +1,12 @@
 //! Answers what is remembered of a user.
 //!
 //! Trigger: HTTP. Reads: events, memories and profiles in Postgres, contexts in DynamoDB. Writes: the context of a session
-//! that hot state has lost, decisions of reviewers. Emits: wake-ups of the indexer for what was approved.
+//! that hot state has lost, decisions of reviewers, memories and what becomes of them. Emits: wake-ups of the indexer
+//! for what was approved or changed, and of the memory-curator for what is promoted.
 //!
 //! - `GET /v1/users/{user}/recall?query=…&k=…` what answers a question: `k` memories and `k` events, best first
 //! - `GET /v1/users/{user}/hydrate?session=…&query=…` what it takes to go on with a conversation
+//! - `…/v1/users/{user}/memories…` what is remembered: listed, shown, made, corrected, pinned, deleted, promoted
 //! - `GET /v1/reviews`, `GET` and `POST /v1/reviews/{id}` what waits for a person, and their decisions
 //! - `GET /v1/health` whether Postgres answers
 //! - `/v1/admin/…` what an operator asks and orders over all tenants, only where `ADMIN_API` is true
@@ -19,6 +21,7 @@ mod admin;
 mod health;
 mod http;
 mod hydrate;
+mod memories;
 mod review;
 mod search;
 mod shutdown;
@@ -51,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) embedder: Option<Embedder>,
     pub(crate) now: fn() -> Timestamp,
     pub(crate) indexer: Option<review::Indexer>,
+    pub(crate) curator: Option<memories::Curator>,
     pub(crate) admin: Option<Admin>,
     pub(crate) limiter: http::Limiter,
     pub(crate) accesses: search::Accesses,
@@ -67,8 +71,17 @@ impl Recall {
     ) -> Self {
         let limiter = http::Limiter::new(0);
         let accesses = search::Accesses::new(store.clone());
-        let embedder = embedder.into();
-        let parts = Parts { store, hot, embedder, now, indexer: None, admin: None, limiter, accesses };
+        let parts = Parts {
+            store,
+            hot,
+            embedder: embedder.into(),
+            now,
+            indexer: None,
+            curator: None,
+            admin: None,
+            limiter,
+            accesses,
+        };
         Self { parts: Arc::new(parts), router: OnceLock::new() }
     }
 
@@ -86,11 +99,15 @@ impl Recall {
         self.with(|parts| parts.limiter = http::Limiter::new(per_minute))
     }
 
-    /// The same function, telling the indexer among `routes` of every memory that is approved. Untold, the indexer finds
-    /// it with the session's next event.
+    /// The same function, telling the indexer among `routes` of every memory that is approved or changed, and the
+    /// memory-curator of every promotion. Untold, the indexer finds it with the session's next event, and the
+    /// memory-curator with its next tick.
     #[must_use]
     pub fn with_indexer(self, publisher: Publisher, routes: &Routes) -> Self {
-        self.with(|parts| parts.indexer = review::Indexer::routed(publisher, routes))
+        self.with(|parts| {
+            parts.curator = memories::Curator::routed(publisher.clone(), routes);
+            parts.indexer = review::Indexer::routed(publisher, routes);
+        })
     }
 
     /// The same function, counting what it hands out through a store of its own, so that no question waits for it.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::merge::wording_digest;
-use crate::{CARRIED, Evidence, MemoryType, OnConflict, Scope, Thought};
+use crate::merge::{is_same_wording, wording_digest};
+use crate::{CARRIED, Evidence, Memory, MemoryType, OnConflict, Scope, Thought};
 
 /// Under this name an application's own memories, corrections and deletions are recorded beside the agents' runs.
 pub const APPLICATION: &str = "application";
@@ -199,11 +199,12 @@ impl NewMemory {
         })
     }
 
-    /// The thought it is, recorded by the event at `recorded`.
+    /// The thought it is, recorded by the event at `recorded`, where `known` is the memory that holds under its key.
     ///
-    /// One thing may be seen again, so an entity is merged into the one that is there; every other account takes the
-    /// place of the one under its key.
-    pub fn thought(&self, recorded: i64) -> Thought {
+    /// One thing may be seen again, so an entity is merged into the one that is there, and so is what says the same in the
+    /// same words; every other account takes the place of the one under its key.
+    pub fn thought(&self, recorded: i64, known: Option<&Memory>) -> Thought {
+        let is_known = known.is_some_and(|known| is_same_wording(&known.content, &self.content));
         let own = self.evidence.is_empty();
         Thought {
             kind: self.kind,
@@ -215,9 +216,10 @@ impl NewMemory {
             evidence: if own { vec![recorded] } else { Vec::new() },
             elsewhere: self.evidence.clone(),
             since: None,
-            on_conflict: match self.kind {
-                MemoryType::Entity => OnConflict::Merge,
-                _ => OnConflict::Supersede,
+            on_conflict: if is_known || self.kind == MemoryType::Entity {
+                OnConflict::Merge
+            } else {
+                OnConflict::Supersede
             },
             review: false,
         }
@@ -319,7 +321,7 @@ mod tests {
         assert_eq!(memory("Ada  likes tea", None).key(), memory("ada likes Tea", None).key());
         assert_ne!(memory("Ada likes tea", None).key(), memory("Ada likes milk", None).key());
         assert_eq!(memory("Ada likes tea", Some("k")).key(), "k");
-        assert_eq!(memory("Ada likes tea", None).thought(7).evidence, [7]);
+        assert_eq!(memory("Ada likes tea", None).thought(7, None).evidence, [7]);
     }
 
     fn data() -> impl Strategy<Value = Value> {

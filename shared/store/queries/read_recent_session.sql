@@ -7,6 +7,11 @@ select s.id, s.session, s.head_version, s.last_event_at,
 from (
     select * from afterthought.sessions
     where tenant = $1 and user_id = $2 and ($3::text is null or session = $3)
+      -- Nobody is in the session that takes what an application does to memories, unless something was said there.
+      and ($3 is not null or session <> 'memories'
+           or exists (select from afterthought.session_events e
+                      where e.session_id = sessions.id and e.version > sessions.head_version - $5
+                        and e.event_type = 'message'))
     order by last_event_at desc, id
     limit 1
 ) s

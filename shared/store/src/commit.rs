@@ -314,12 +314,16 @@ pub(crate) async fn write_memories(
     let pair_memories: Vec<Uuid> = pairs.iter().map(|(memory, _)| *memory).collect();
     let pair_versions: Vec<i64> = pairs.iter().map(|(_, version)| *version).collect();
 
-    let elsewhere = changes.iter().flat_map(|change| {
-        change.elsewhere.iter().map(|event| (change.memory.id.0, event.session.0, event.version))
-    });
-    let elsewhere_memories: Vec<Uuid> = elsewhere.clone().map(|(memory, ..)| memory).collect();
-    let elsewhere_sessions: Vec<Uuid> = elsewhere.clone().map(|(_, session, _)| session).collect();
-    let elsewhere_versions: Vec<i64> = elsewhere.map(|(.., version)| version).collect();
+    let mut elsewhere_memories = Vec::new();
+    let mut elsewhere_sessions = Vec::new();
+    let mut elsewhere_versions = Vec::new();
+    for change in changes {
+        for event in &change.elsewhere {
+            elsewhere_memories.push(change.memory.id.0);
+            elsewhere_sessions.push(event.session.0);
+            elsewhere_versions.push(event.version);
+        }
+    }
 
     let heirs: Vec<(Uuid, Uuid)> = changes
         .iter()

@@ -117,9 +117,9 @@ impl Parts {
         }
     }
 
-    /// Has what was approved embedded and put into hot contexts. A hint like every wake-up: the decision stands, and the
-    /// indexer finds the memory with the session's next event at the latest.
-    async fn wake_indexer(&self, tenant: &TenantId, sessions: &[SessionId]) {
+    /// Has what was approved or changed embedded and put into hot contexts. A hint like every wake-up: the change stands,
+    /// and the indexer finds the memory with the session's next event at the latest.
+    pub(crate) async fn wake_indexer(&self, tenant: &TenantId, sessions: &[SessionId]) {
         let Some(indexer) = &self.indexer else { return };
         let now = (self.now)();
         let wake_ups: Vec<Envelope> = sessions
@@ -131,7 +131,7 @@ impl Parts {
             return;
         }
         if let Err(error) = indexer.publisher.publish(&indexer.queue_url, &wake_ups).await {
-            tracing::warn!(%error, "the indexer was not told of an approved memory");
+            tracing::warn!(%error, "the indexer was not told of a memory");
         }
     }
 }

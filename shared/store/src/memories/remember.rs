@@ -123,16 +123,18 @@ impl Store {
             }),
         );
         let (window, run) = append(&transaction, &appends, (tenant, user, session), record, at).await?;
-        let thoughts = vec![memory.thought(window.through())];
+        let thoughts = [memory.thought(window.through(), None)];
         let subjects = Subjects::of(&window, &thoughts);
         let (known, policy) = subjects.read_known(&transaction, &reads, &BTreeSet::new()).await?;
+        let under_key = known.current.iter().find(|current| current.key == memory.key());
+        let thoughts = vec![memory.thought(window.through(), under_key)];
         let reconciled = reconcile(APPLICATION, &window, &known, &policy, thoughts.clone());
         let entry = reconciled.ledger.first().expect("a thought has a line in the ledger");
         let Some(id) = entry.memory else {
             let reason = entry.reason.unwrap_or(Dropped::EmptyContent);
             return left(transaction, Once::Done(Remembered::Dropped(reason))).await;
         };
-        let effects = Effects { thoughts: thoughts.clone(), ..Effects::default() };
+        let effects = Effects { thoughts, ..Effects::default() };
         let ((), (), (), version) = try_join!(
             write_memories(&transaction, &writes, &window, &run, &reconciled.changes),
             async {
