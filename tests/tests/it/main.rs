@@ -12,6 +12,7 @@ mod facts;
 mod flow;
 mod gate;
 mod hot_state;
+mod memories;
 mod memory_curator;
 mod memory_search;
 mod messages;
