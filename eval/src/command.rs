@@ -113,13 +113,9 @@ async fn run_retrieval(command: OnConversations) -> Result<()> {
         .init();
     let mut measured = Vec::new();
     for configuration in &configurations {
-        note(&format!(
-            "{}: {} turns to index, {} questions to ask",
-            configuration.name,
-            conversations.turns(),
-            conversations.questions()
-        ));
-        let figures = Box::pin(retrieval::measure(&conversations, configuration)).await?;
+        // The bars below are only for terminals.
+        let measuring = Box::pin(retrieval::measure(&conversations, configuration, note));
+        let figures = measuring.await.with_context(|| configuration.name.clone())?;
         measured.push((configuration.name.clone(), figures));
     }
     let mut out = io::stdout().lock();

@@ -40,9 +40,15 @@ pub struct Configuration {
     pub asked_by: Option<Embedder>,
 }
 
-/// Measures one configuration on data that is imported and indexed anew.
-pub async fn measure(conversations: &Conversations, configuration: &Configuration) -> Result<Measured> {
+/// Measures one configuration on data that is imported and indexed anew. `say` hears of every step.
+pub async fn measure(
+    conversations: &Conversations,
+    configuration: &Configuration,
+    say: impl Fn(&str),
+) -> Result<Measured> {
     let begun = Instant::now();
+    let name = &configuration.name;
+    say(&format!("{name}: importing {} turns", conversations.turns()));
     let stage = Stage::set().await?;
     stage.import(conversations).await?;
     let indexer = Indexer::new(
@@ -51,7 +57,8 @@ pub async fn measure(conversations: &Conversations, configuration: &Configuratio
         stage.services.hot.clone(),
         stage.services.now,
     );
-    let bar = bar(&configuration.name, "turns indexed", conversations.turns());
+    say(&format!("{name}: indexing"));
+    let bar = bar(name, "turns indexed", conversations.turns());
     for conversation in &conversations.all {
         stage.index(&indexer, conversation).await?;
         bar.inc(conversation.turns.len() as u64);
@@ -67,7 +74,8 @@ pub async fn measure(conversations: &Conversations, configuration: &Configuratio
     );
     let served = Served::start(recall).await?;
     let by_words = configuration.asked_by.is_none();
-    let bar = self::bar(&configuration.name, "questions asked", conversations.questions());
+    say(&format!("{name}: asking {} questions", conversations.questions()));
+    let bar = self::bar(name, "questions asked", conversations.questions());
     let questions = conversations
         .all
         .iter()
