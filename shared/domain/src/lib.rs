@@ -15,6 +15,7 @@ mod reconcile;
 mod retraction;
 mod review;
 mod settings;
+pub mod state;
 mod wake_up;
 mod window;
 
