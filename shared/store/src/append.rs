@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use domain::state::{EVENT_SCHEMA, check_document};
 use domain::{EventKind, SessionId, TenantId, UserId};
 use futures::{join, try_join};
 use jiff::Timestamp;
@@ -32,7 +33,7 @@ pub struct NewEvent {
     pub idempotency_key: Option<String>,
     /// When it happened; when it is appended, if not given.
     pub occurred_at: Option<Timestamp>,
-    /// Which form the payload has, for whoever folds the log later.
+    /// The schema the payload was written in, 1 to [`EVENT_SCHEMA`].
     pub schema_version: i16,
 }
 
@@ -64,7 +65,7 @@ impl NewEvent {
             payload: Value::Object(serde_json::Map::new()),
             idempotency_key: None,
             occurred_at: None,
-            schema_version: 1,
+            schema_version: EVENT_SCHEMA,
         }
     }
 
@@ -85,15 +86,13 @@ impl NewEvent {
         if !self.payload.is_object() {
             return Err(wrong("payload", "must be an object"));
         }
-        if has_nul(&self.payload) {
-            return Err(wrong("payload", "must hold no NUL character"));
-        }
+        check_document(&self.payload).map_err(|expected| wrong("payload", expected))?;
         let bytes = self.payload.to_string().len();
         if bytes > Self::MOST_BYTES {
             return Err(wrong("payload", format!("must be at most {} bytes, got {bytes}", Self::MOST_BYTES)));
         }
-        if self.schema_version < 1 {
-            return Err(wrong("schema_version", "must be 1 or more"));
+        if !(1..=EVENT_SCHEMA).contains(&self.schema_version) {
+            return Err(wrong("schema_version", format!("must be 1 to {EVENT_SCHEMA}")));
         }
         Ok(())
     }
@@ -124,16 +123,6 @@ fn check_text(
         return Err(wrong(field, "must hold no NUL character"));
     }
     Ok(())
-}
-
-/// Whether a text or a name within a document holds the one character that Postgres cannot.
-pub(crate) fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
-        _ => false,
-    }
 }
 
 /// What was appended.
@@ -207,12 +196,12 @@ impl Store {
         begun?;
         match claimed? {
             Claimed::New => {}
-            Claimed::Repeated(answer) => return left(transaction, Once::Repeated(answer)).await,
-            Claimed::Otherwise => return left(transaction, Once::Otherwise).await,
+            Claimed::Repeated(answer) => return transaction.leave(Once::Repeated(answer)).await,
+            Claimed::Otherwise => return transaction.leave(Once::Otherwise).await,
         }
         let appended = match appended {
             Err(error) if is_taken_key(&error) => {
-                left(transaction, ()).await?;
+                transaction.leave(()).await?;
                 return self.taken_key(tenant, user, session, events, error).await;
             }
             other => other?,
@@ -222,7 +211,7 @@ impl Store {
             && appended.head_before() != expected
         {
             let head = appended.head_before();
-            return left(transaction, Once::Done(Appending::Stale { head })).await;
+            return transaction.leave(Once::Done(Appending::Stale { head })).await;
         }
         let answer = serde_json::to_value(&appended.answer).expect("it holds only numbers and an identifier");
         try_join!(requests.answer(&transaction, tenant, user, request, &answer), transaction.commit(),)?;
@@ -260,13 +249,6 @@ impl Store {
         let event = usize::try_from(position - 1).expect("positions count from 1");
         Ok(Once::Done(Appending::KeyTaken { event }))
     }
-}
-
-/// Gives the connection back with nothing done.
-async fn left<T>(transaction: Transaction, answer: T) -> Result<T, Error> {
-    transaction.rollback().await?;
-    transaction.end();
-    Ok(answer)
 }
 
 /// The first event whose key an earlier one of the batch has for something else.

@@ -132,6 +132,13 @@ impl Transaction {
         Ok(self.connection().batch_execute("rollback").await?)
     }
 
+    /// Undoes what was done, gives the connection back, and answers.
+    pub(crate) async fn leave<T>(self, answer: T) -> Result<T, Error> {
+        self.rollback().await?;
+        self.end();
+        Ok(answer)
+    }
+
     /// Gives the connection back after a commit or rollback that succeeded.
     pub(crate) fn end(mut self) {
         drop(self.connection.take());

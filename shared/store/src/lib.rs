@@ -5,6 +5,8 @@
 
 mod access;
 mod append;
+mod checkpoints;
+mod checkpoints_read;
 mod claim;
 mod commit;
 mod config;
@@ -19,6 +21,7 @@ mod memories;
 pub mod migrate;
 mod names;
 mod once;
+mod operations;
 mod outcomes;
 mod quarantine;
 mod reader;
@@ -26,6 +29,8 @@ mod recall;
 mod review;
 mod row;
 mod runs;
+mod sessions;
+mod sessions_state;
 mod status;
 mod steer;
 mod target;
@@ -38,6 +43,8 @@ mod users;
 
 pub use access::Access;
 pub use append::{Appended, Appending, InvalidEvent, NewEvent};
+pub use checkpoints::{CheckpointRecord, NewCheckpoint, SavedCheckpoint, Saving};
+pub use checkpoints_read::{LatestGood, LoadedCheckpoint, Loading};
 pub use claim::{Claim, Claimed, ContextQuery};
 pub use commit::{Committed, Effects, Run, RunOutcome};
 pub use config::{DatabaseConfig, InvalidDatabaseUrl, SslMode};
@@ -52,6 +59,7 @@ pub use memories::{
     MemoryPosition, MemoryStatus, Promotable, Promoted, Remembered, Remembering,
 };
 pub use once::{Once, RequestKey};
+pub use operations::{Beginning, Ending, NewOperation, Operation, OperationEnd};
 pub use outcomes::{EventOutcome, EventState, ThoughtOutcome};
 pub use reader::{Behind, SlotState, SweepSpan};
 pub use recall::{
@@ -60,6 +68,8 @@ pub use recall::{
 };
 pub use review::{DecisionRecord, ReviewCase, ReviewEvidence, ReviewFilter, ReviewItem};
 pub use runs::{Quarantined, RunFilter, RunRecord};
+pub use sessions::{EventPage, LoggedEvent, Session, SessionFilter, SessionPath};
+pub use sessions_state::StateAt;
 pub use status::AgentProgress;
 pub use steer::{Cancelled, ReplayFrom};
 pub use target::Target;

@@ -1,10 +1,16 @@
 //! What an application keeps about its own long-running agents. Real Postgres.
 
 mod append;
+mod checkpoints;
+mod http;
+mod operations;
+mod state;
 
 use domain::{EventKind, TenantId, UserId};
 use serde_json::json;
-use store::{Appended, Appending, DatabaseConfig, NewEvent, Once, RequestKey, Role, Store};
+use store::{
+    Appended, Appending, DatabaseConfig, NewEvent, Once, RequestKey, Role, SessionFilter, SessionPath, Store,
+};
 use testkit::TestDatabase;
 
 /// A database, and a store that acts as the functions do.
@@ -25,6 +31,10 @@ impl World {
 
     async fn append(&self, session: &str, events: &[NewEvent]) -> Once<Appending> {
         self.store.append_events(&self.tenant, &self.user, session, events, None, None).await.unwrap()
+    }
+
+    fn path<'a>(&'a self, session: &'a str) -> SessionPath<'a> {
+        SessionPath { tenant: &self.tenant, user: &self.user, session }
     }
 
     async fn count(&self, table: &str) -> i64 {
