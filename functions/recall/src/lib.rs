@@ -8,6 +8,7 @@
 //! - `GET /v1/users/{user}/hydrate?session=…&query=…` what it takes to go on with a conversation
 //! - `…/v1/users/{user}/memories…` what is remembered: listed, shown, made, corrected, pinned, deleted, promoted
 //! - `GET /v1/reviews`, `GET` and `POST /v1/reviews/{id}` what waits for a person, and their decisions
+//! - `/v1/users/{user}/sessions/…` the state of an application's own agents: logs, states, checkpoints, operations
 //! - `GET /v1/health` whether Postgres answers
 //! - `/v1/admin/…` what an operator asks and orders over all tenants, only where `ADMIN_API` is true
 //!
@@ -24,6 +25,7 @@ mod hydrate;
 mod memories;
 mod review;
 mod search;
+mod sessions;
 mod shutdown;
 
 use std::sync::{Arc, OnceLock};

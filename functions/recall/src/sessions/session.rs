@@ -1,0 +1,231 @@
+use std::str::FromStr;
+
+use axum::extract::State;
+use domain::{SessionId, TenantId, UserId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{Session, SessionFilter};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{OfSession, check_document, failed};
+use crate::Parts;
+use crate::http::{Answer, Caller, Json, OfUser, PathOf, Problem, Query, Shared, Whole};
+
+/// How many sessions a page has when nobody says.
+const USUAL_PAGE: u16 = 20;
+/// How large a session's metadata may be, in bytes of JSON.
+const MOST_METADATA_BYTES: usize = 64 * 1024;
+
+/// What an application says of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Active,
+    Paused,
+    Completed,
+    Failed,
+}
+
+impl Status {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Which sessions are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Listed {
+    /// Only those with this status.
+    status: Option<Status>,
+    /// The `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<Cursor>,
+    /// How many; 20 when not given.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
+}
+
+/// A place in the list of a user's sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Cursor(Timestamp, SessionId);
+
+impl TryFrom<String> for Cursor {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let read = || {
+            let (made, id) = text.split_once('.')?;
+            let made = Timestamp::from_microsecond(made.parse().ok()?).ok()?;
+            Some(Self(made, SessionId(Uuid::from_str(id).ok()?)))
+        };
+        read().ok_or("expected the `next` of an answer")
+    }
+}
+
+impl Cursor {
+    fn after(session: &Session) -> String {
+        format!("{}.{}", session.created_at.as_microsecond(), session.id.0.simple())
+    }
+}
+
+/// A page of sessions, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionsAnswer {
+    sessions: Vec<SessionAnswer>,
+    /// What to give as `after` for the next page; null when there is none.
+    next: Option<String>,
+}
+
+/// A session.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionAnswer {
+    session: String,
+    #[schema(value_type = Uuid)]
+    id: SessionId,
+    status: String,
+    /// Its last version; 0 when it has no events.
+    version: i64,
+    #[schema(value_type = Object)]
+    metadata: Value,
+    created_at: Timestamp,
+    /// When its last event was accepted; null when it has none.
+    last_event_at: Option<Timestamp>,
+}
+
+impl From<Session> for SessionAnswer {
+    fn from(session: Session) -> Self {
+        Self {
+            session: session.name,
+            id: session.id,
+            status: session.status,
+            version: session.head,
+            metadata: session.metadata,
+            created_at: session.created_at,
+            last_event_at: (session.head > 0).then_some(session.last_event_at),
+        }
+    }
+}
+
+/// How a session changes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SessionChange {
+    /// Its status from now on; it says what the application means and changes nothing else.
+    status: Option<Status>,
+    /// Merged into its metadata (RFC 7396), which may have 64 KiB.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<serde_json::Map<String, Value>>,
+}
+
+/// A user's sessions, the newest first.
+#[utoipa::path(
+    get, path = "/v1/users/{user}/sessions", tag = "sessions", params(OfUser, Listed),
+    responses((status = 200, body = SessionsAnswer), (status = 400, body = Problem), (status = 503, body = Problem))
+)]
+pub(super) async fn list_sessions(
+    State(parts): State<Shared>,
+    caller: Caller,
+    PathOf(OfUser { user }): PathOf<OfUser>,
+    Query(listed): Query<Listed>,
+) -> Result<Answer<SessionsAnswer>, Problem> {
+    parts.list_sessions(&caller.tenant, &user, &listed).await.map(Answer::ok)
+}
+
+/// A session.
+#[utoipa::path(
+    get, path = "/v1/users/{user}/sessions/{session}", tag = "sessions", params(OfSession),
+    responses((status = 200, body = SessionAnswer), (status = 404, body = Problem), (status = 503, body = Problem))
+)]
+pub(super) async fn show_session(
+    State(parts): State<Shared>,
+    caller: Caller,
+    PathOf(of): PathOf<OfSession>,
+) -> Result<Answer<SessionAnswer>, Problem> {
+    let found = parts.store.session(of.path(&caller.tenant)).await.map_err(|error| failed(&error))?;
+    Ok(Answer::ok(found.ok_or_else(|| of.unknown())?.into()))
+}
+
+/// Gives a session another status or other metadata.
+#[utoipa::path(
+    patch, path = "/v1/users/{user}/sessions/{session}", tag = "sessions", params(OfSession),
+    request_body = SessionChange,
+    responses(
+        (status = 200, body = SessionAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn change_session(
+    State(parts): State<Shared>,
+    caller: Caller,
+    PathOf(of): PathOf<OfSession>,
+    Json(change): Json<SessionChange>,
+) -> Result<Answer<SessionAnswer>, Problem> {
+    parts.change_session(&caller.tenant, &of, change).await.map(Answer::ok)
+}
+
+impl Parts {
+    /// A user's sessions, the newest first.
+    pub(crate) async fn list_sessions(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        listed: &Listed,
+    ) -> Result<SessionsAnswer, Problem> {
+        let limit: u16 = listed.limit.map_or(USUAL_PAGE, Whole::to);
+        let filter = SessionFilter {
+            status: listed.status.map(Status::as_str),
+            after: listed.after.map(|Cursor(made, id)| (made, id)),
+        };
+        // One more than wanted tells whether there is a next page.
+        let found = self.store.sessions(tenant, user, &filter, limit + 1).await;
+        let mut sessions = found.map_err(|error| failed(&error))?;
+        let more = sessions.len() > usize::from(limit);
+        sessions.truncate(usize::from(limit));
+        let next = sessions.last().filter(|_| more).map(Cursor::after);
+        Ok(SessionsAnswer { sessions: sessions.into_iter().map(Into::into).collect(), next })
+    }
+
+    async fn change_session(
+        &self,
+        tenant: &TenantId,
+        of: &OfSession,
+        change: SessionChange,
+    ) -> Result<SessionAnswer, Problem> {
+        let patch = Value::Object(change.metadata.unwrap_or_default());
+        let merge = |mut metadata: Value| {
+            json_patch::merge(&mut metadata, &patch);
+            check_document("metadata", &metadata, MOST_METADATA_BYTES)?;
+            Ok::<_, Problem>(metadata)
+        };
+        let status = change.status.map(Status::as_str);
+        let changed = self.store.update_session(of.path(tenant), status, merge).await;
+        let changed = changed.map_err(|error| failed(&error))?.ok_or_else(|| of.unknown())?;
+        changed.map(Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_and_nothing_else_is() {
+        let id = SessionId(Uuid::from_u128(7));
+        let made = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
+        let text = format!("{}.{}", made.as_microsecond(), id.0.simple());
+        assert_eq!(Cursor::try_from(text), Ok(Cursor(made, id)));
+        for wrong in ["", ".", "1", "x.y", "1.", "99999999999999999999.00000000000000000000000000000007"] {
+            assert!(Cursor::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+    }
+}
