@@ -61,6 +61,11 @@ impl Embedder {
         }
     }
 
+    /// Whether its vectors are near where texts mean the same in other words, and not only where they share words.
+    pub const fn knows_meaning(&self) -> bool {
+        !matches!(self, Self::BuiltIn)
+    }
+
     /// One vector per text, in the texts' order, all of the same dimension and of length 1.
     ///
     /// Texts are cut after 16 KiB, and by a local embedder after as many tokens as it was made for. A text without words

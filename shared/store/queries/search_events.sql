@@ -1,5 +1,6 @@
 -- The events of a user that a question may be about, with what it takes to score them.
--- $1 tenant, $2 user, $3 the question's words, $4 its embedding, $5 the embedder, $6 how many to pick by each measure.
+-- $1 tenant, $2 user, $3 the question's words, $4 its embedding, $5 the embedder, $6 how many to pick by each measure;
+-- $7 and $8 since when and until when: one pair per time the question names.
 --
 -- Exact: every indexed row of the user is looked at, found by tenant and user, never by an index of vectors, which
 -- would be filtered afterwards and come back with too few. So at least $6 events come back when the user has them.
@@ -11,12 +12,19 @@ with words as materialized (
 ),
 own as materialized (
     select i.session_id, i.version, i.terms, length(i.terms) as length,
-           case when i.embedding_model = $5 then -(i.embedding <#> $4) end as similarity
+           case when i.embedding_model = $5 then -(i.embedding <#> $4) end as similarity,
+           -- Rows of before the column was there know their time only from the log.
+           case when cardinality($7::timestamptz[]) > 0 then coalesce(i.occurred_at, (
+               select e.occurred_at from afterthought.session_events e
+               where e.session_id = i.session_id and e.version = i.version
+           )) end as occurred_at
     from afterthought.event_index i
     where i.tenant = $1 and i.user_id = $2
 ),
 totals as materialized (
-    select count(*) as texts, coalesce(avg(length), 0)::float8 as average_length from own
+    select count(*) as texts, coalesce(avg(length), 0)::float8 as average_length,
+           coalesce(avg(similarity), 0)::float8 as average_similarity
+    from own
 ),
 hits as materialized (
     select o.session_id, o.version, w.lexeme from own o join words w on o.terms @@ w.query
@@ -27,13 +35,25 @@ rarity as materialized (
     from words w cross join totals t left join hits h using (lexeme)
     group by w.lexeme, t.texts
 ),
+worded as materialized (
+    select h.session_id, h.version, sum(r.weight) as weight
+    from hits h join rarity r using (lexeme)
+    group by h.session_id, h.version
+),
 picked as (
     (select session_id, version from own order by similarity desc nulls last, session_id, version desc limit $6)
     union
+    (select session_id, version from worded order by weight desc, session_id, version desc limit $6)
+    union
     (
-        select h.session_id, h.version from hits h join rarity r using (lexeme)
-        group by h.session_id, h.version
-        order by sum(r.weight) desc, h.session_id, h.version desc
+        select o.session_id, o.version
+        from own o
+        left join worded using (session_id, version)
+        where exists (
+            select from unnest($7::timestamptz[], $8::timestamptz[]) as asked (since, until)
+            where o.occurred_at >= asked.since and o.occurred_at < asked.until
+        )
+        order by worded.weight desc nulls last, o.similarity desc nulls last, o.session_id, o.version desc
         limit $6
     )
 ),
@@ -49,7 +69,7 @@ select o.session_id, s.session, o.version, e.role, e.speaker, e.content, e.occur
            order by w.lexeme
        ) as frequencies,
        array(select texts_with from rarity order by lexeme) as texts_with,
-       t.texts, t.average_length
+       t.texts, t.average_length, t.average_similarity
 from around
 join own o using (session_id, version)
 join afterthought.session_events e using (session_id, version)

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use domain::{Memory, MemoryType, Scope, SessionId, TenantId, UserId};
 use futures::try_join;
 use jiff::Timestamp;
@@ -17,7 +19,9 @@ pub struct Search<'a> {
     pub embedding: Option<Embedding<'a>>,
     /// How many events each measure brings; at least this many come back where there are as many.
     pub candidates: u16,
-    /// The same of memories.
+    /// Times of the question: the events of then are a measure of its own, by words and then by embedding.
+    pub times: &'a [Range<Timestamp>],
+    /// How many memories each measure brings.
     pub memory_candidates: u16,
     /// What may be found at all.
     pub filter: Filter<'a>,
@@ -76,6 +80,8 @@ pub struct Corpus {
     pub texts: i64,
     /// How many different words a text has, on average.
     pub average_length: f64,
+    /// How like the search a text is, on average: the mean of [`Candidate::similarity`] over all that have one, else 0.
+    pub average_similarity: f64,
     /// Per word of the search, how many texts have it.
     pub texts_with: Vec<i64>,
 }
@@ -184,8 +190,10 @@ impl Store {
         let Embedding { vector, model } = search.embedding.unwrap_or(Embedding::NONE);
         let vector = HalfVector::from_f32_slice(vector);
         let candidates = i64::from(search.candidates);
-        let event_values: [&(dyn ToSql + Sync); 6] =
-            [&tenant.as_str(), &user.as_str(), &search.words, &vector, &model, &candidates];
+        let (since, until): (Vec<Timestamp>, Vec<Timestamp>) =
+            search.times.iter().map(|time| (time.start, time.end)).unzip();
+        let event_values: [&(dyn ToSql + Sync); 8] =
+            [&tenant.as_str(), &user.as_str(), &search.words, &vector, &model, &candidates, &since, &until];
         let ((), events, memories, ()) = try_join!(
             transaction.begin(),
             transaction.query(&search_events, &event_values),
@@ -235,6 +243,7 @@ fn found<T>(rows: &[Row], item: impl Fn(&Row) -> Result<T, Error>) -> Result<Fou
     let corpus = Corpus {
         texts: first.try_get("texts")?,
         average_length: first.try_get("average_length")?,
+        average_similarity: first.try_get("average_similarity")?,
         texts_with: first.try_get("texts_with")?,
     };
     let candidates = rows

@@ -19,7 +19,7 @@ use self::answer::{HydrateAnswer, ProfileAnswer};
 use self::state::State;
 use crate::Parts;
 use crate::http::{Answer, Caller, OfUser, PathOf, Problem, Query, Question, Shared, postgres_is_down};
-use crate::search::{MemoryAnswer, rank_memories};
+use crate::search::{Blend, MemoryAnswer, rank_memories};
 
 /// How many memories of the user `hydrate` answers with.
 const HYDRATE_MEMORIES: u16 = 5;
@@ -123,7 +123,7 @@ impl Parts {
         {
             tracing::warn!(%error, "a lost context was not put back");
         }
-        let answer = hydrate_answer(state, degraded, context, hydration, &told, now);
+        let answer = hydrate_answer(state, degraded, context, hydration, &told, (self.blend(), now));
         self.accesses.record(tenant, answer.memories.iter().map(MemoryAnswer::id), now);
         Ok(answer)
     }
@@ -199,14 +199,15 @@ fn hydrate_answer(
     context: Option<SessionContext>,
     hydration: Option<Hydration>,
     told: &[Memory],
-    now: Timestamp,
+    (blend, now): (Blend, Timestamp),
 ) -> HydrateAnswer {
     let (summary, profile, memories) = hydration.map_or((None, None, Vec::new()), |hydration| {
         let memories: Vec<MemoryAnswer> = match hydration.memories {
             UserMemories::Standing(memories) => memories.into_iter().map(Into::into).collect(),
-            UserMemories::Searched(found) => {
-                rank_memories(found, now, usize::from(HYDRATE_MEMORIES)).into_iter().map(Into::into).collect()
-            }
+            UserMemories::Searched(found) => rank_memories(found, blend, now, usize::from(HYDRATE_MEMORIES))
+                .into_iter()
+                .map(Into::into)
+                .collect(),
         };
         (hydration.summary.map(Into::into), ProfileAnswer::of(hydration.profile, told), memories)
     });

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use model::text;
 use store::{Found, RecalledMemory};
 
-use super::rank::{Parts, Ranked, best, own_parts};
+use super::rank::{Blend, Parts, Ranked, best, own_parts};
 
 /// What is said and asked for lately, and often; relative to the candidate of which that is most true.
 const FRESHNESS: f64 = 0.1;
@@ -26,8 +26,13 @@ pub(crate) struct MemoryHit {
 }
 
 /// The best `k` memories, best first, each said once; `now` is the time that freshness is judged at.
-pub(crate) fn rank_memories(found: Found<RecalledMemory>, now: Timestamp, k: usize) -> Vec<MemoryHit> {
-    let own = own_parts(&found);
+pub(crate) fn rank_memories(
+    found: Found<RecalledMemory>,
+    blend: Blend,
+    now: Timestamp,
+    k: usize,
+) -> Vec<MemoryHit> {
+    let own = own_parts(&found, blend);
     let freshness: Vec<f64> =
         found.candidates.iter().map(|candidate| freshness(&candidate.item, now)).collect();
     let freshest = freshness.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -127,8 +132,8 @@ mod tests {
     }
 
     fn ranked(candidates: Vec<Candidate<RecalledMemory>>, k: usize) -> Vec<MemoryHit> {
-        let corpus = Corpus { texts: 100, average_length: 4.0, texts_with: vec![3] };
-        rank_memories(Found { corpus, candidates }, now(), k)
+        let corpus = Corpus { texts: 100, average_length: 4.0, texts_with: vec![3], ..Corpus::default() };
+        rank_memories(Found { corpus, candidates }, Blend::SPELLING, now(), k)
     }
 
     fn order(hits: &[MemoryHit]) -> Vec<u128> {

@@ -10,6 +10,7 @@ mod rank;
 use axum::extract::State;
 use domain::{MemoryType, Scope, SessionName, TenantId, UserId};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use store::{Embedding, Filter, Search};
 use utoipa::IntoParams;
@@ -21,7 +22,8 @@ pub(crate) use self::answer::{MemoryAnswer, PlainMemory, RecallAnswer};
 use self::filter::{Names, filter};
 pub(crate) use self::memories::rank_memories;
 use self::question::Subject;
-use self::rank::rank_events;
+pub(crate) use self::rank::Blend;
+use self::rank::{around, rank_events};
 use crate::Parts;
 use crate::http::{
     Answer, Caller, OfUser, PathOf, Problem, Query, Question, Shared, Whole, postgres_is_down,
@@ -99,16 +101,21 @@ impl Parts {
         let k = k.map_or(USUAL_RESULTS, Whole::to);
         let filter = filter(r#type.as_ref(), scope.as_ref(), session.as_ref(), (since, until), as_of)?;
         let speakers = self.store.speakers(tenant, user).await.map_err(|error| postgres_is_down(&error))?;
-        let question = Subject::read(query.as_str(), &speakers);
+        let question = Subject::read(query.as_str(), &speakers, now.to_zoned(TimeZone::UTC).date());
         let vector = self.embed(&question.subject).await;
+        let times = around(&question.times);
         let mut memory_candidates = memory_candidates(k);
         loop {
-            let search =
-                Search { filter, memory_candidates, ..self.search(&question.subject, vector.as_deref()) };
+            let search = Search {
+                filter,
+                memory_candidates,
+                times: &times,
+                ..self.search(&question.subject, vector.as_deref())
+            };
             let found =
                 self.store.recall(tenant, user, &search).await.map_err(|error| postgres_is_down(&error))?;
             let brought = found.memories.candidates.len();
-            let memories = rank_memories(found.memories, as_of.unwrap_or(now), k);
+            let memories = rank_memories(found.memories, self.blend(), as_of.unwrap_or(now), k);
             // So many say the same that there is less than was asked for, and perhaps more to be had.
             if memories.len() < k
                 && brought >= usize::from(memory_candidates)
@@ -122,7 +129,10 @@ impl Parts {
             return Ok(RecallAnswer {
                 degraded: vector.is_none(),
                 memories,
-                events: rank_events(found.events, &question.named, k).into_iter().map(Into::into).collect(),
+                events: rank_events(found.events, &question, self.blend(), k)
+                    .into_iter()
+                    .map(Into::into)
+                    .collect(),
                 query: query.into(),
             });
         }
@@ -148,7 +158,12 @@ impl Parts {
             embedding,
             candidates: CANDIDATES,
             memory_candidates: memory_candidates(USUAL_RESULTS),
-            filter: Filter::default(),
+            ..Search::default()
         }
+    }
+
+    /// How words and embeddings go together in this function's answers.
+    pub(crate) fn blend(&self) -> Blend {
+        self.embedder.as_ref().map_or(Blend::SPELLING, Blend::of)
     }
 }
