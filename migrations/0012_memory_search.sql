@@ -281,7 +281,7 @@ create function afterthought.nearest_by_graph(
     of_tenant text, of_owner text, asked halfvec, model text, wanted bigint)
 returns table (memory_id uuid, similarity double precision)
 language plpgsql rows 40
-set enable_sort = off set hnsw.iterative_scan = relaxed_order set hnsw.ef_search = 400
+set enable_sort = off set hnsw.iterative_scan = relaxed_order set hnsw.ef_search = 200
 set hnsw.max_scan_tuples = 40000 set hnsw.scan_mem_multiplier = 4
 as $$
 begin
