@@ -158,6 +158,7 @@ impl Indexer {
             Read::Present(context) => Some(context),
             Read::Absent => None,
             Read::Corrupt { reason } => {
+                metrics::counter!("CorruptHotItems", "Kind" => "session_context").increment(1);
                 tracing::warn!(reason, "the hot context cannot be read and is rebuilt");
                 None
             }

@@ -8,6 +8,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value, to_item};
 use tokio::try_join;
 
 use crate::error::unless_outdated;
+use crate::item::Item;
 use crate::key::Key;
 use crate::lifetime::expiry;
 use crate::{Error, Hot, Put, Read};
@@ -276,15 +277,7 @@ impl Hot {
         now: Timestamp,
     ) -> Result<Read<SessionContext>, Error> {
         let item = self.get(Key::context(tenant, user, session_name)).await?;
-        Ok(match item.map(from_item::<ContextItem>) {
-            None => Read::Absent,
-            Some(Ok(item)) if item.expires_at <= now.as_second() => Read::Absent,
-            Some(Ok(item)) if item.format != FORMAT => {
-                Read::Corrupt { reason: format!("format is {}, expected {FORMAT}", item.format) }
-            }
-            Some(Ok(item)) => Read::Present(item.context),
-            Some(Err(error)) => Read::Corrupt { reason: error.to_string() },
-        })
+        Ok(read_context(item, now))
     }
 
     /// The name of the session of a user that was active last.
@@ -302,6 +295,24 @@ impl Hot {
             Some(Err(error)) => Read::Corrupt { reason: error.to_string() },
         })
     }
+}
+
+/// The context that an item holds, at this moment.
+pub(crate) fn read_context(item: Option<Item>, now: Timestamp) -> Read<SessionContext> {
+    match item.map(from_item::<ContextItem>) {
+        None => Read::Absent,
+        Some(Ok(item)) if item.expires_at <= now.as_second() => Read::Absent,
+        Some(Ok(item)) if item.format != FORMAT => {
+            Read::Corrupt { reason: format!("format is {}, expected {FORMAT}", item.format) }
+        }
+        Some(Ok(item)) => Read::Present(item.context),
+        Some(Err(error)) => Read::Corrupt { reason: error.to_string() },
+    }
+}
+
+/// When a session was last active, told from the item of its context, expired or not.
+pub(crate) fn session_activity(item: &Item) -> Option<Timestamp> {
+    item.get("updated_at")?.as_s().ok()?.parse().ok()
 }
 
 /// At most the first `bytes` of a text, cut between characters.

@@ -65,6 +65,29 @@ impl Key {
         Self { pk: user_partition(tenant, user), sk: format!("context#{}", escaped(session_name)) }
     }
 
+    /// The working memory of one session.
+    pub(crate) fn working_memory(tenant: &TenantId, user: &UserId, session_name: &str) -> Self {
+        Self { pk: user_partition(tenant, user), sk: format!("working-memory#{}", escaped(session_name)) }
+    }
+
+    /// The state of one tool of a session. With an empty name, what the keys of all of them begin with.
+    pub(crate) fn tool(tenant: &TenantId, user: &UserId, session_name: &str, name: &str) -> Self {
+        let sk = format!("tool#{}#{}", escaped(session_name), escaped(name));
+        Self { pk: user_partition(tenant, user), sk }
+    }
+
+    /// The name of the tool whose state lives here.
+    pub(crate) fn tool_name(&self) -> Option<String> {
+        let (_, name) = self.sk.strip_prefix("tool#")?.split_once('#')?;
+        // `#` is the only other character that is escaped, and `%` goes last so that nothing is unescaped twice.
+        Some(name.replace("%23", "#").replace("%25", "%"))
+    }
+
+    /// What the SDK compares keys with.
+    pub(crate) fn parts(self) -> (String, String) {
+        (self.pk, self.sk)
+    }
+
     /// Which of a user's sessions was active last.
     pub(crate) fn latest_session(tenant: &TenantId, user: &UserId) -> Self {
         Self { pk: user_partition(tenant, user), sk: "latest-session".to_owned() }
@@ -137,6 +160,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_tool_is_told_by_its_key(session in "[a#%235]{1,6}", name in "[a#%2358]{1,6}", other in "[a#%235]{1,6}") {
+            let (tenant, user) = (TenantId::new("acme").unwrap(), UserId::new("ada").unwrap());
+            let key = Key::tool(&tenant, &user, &session, &name);
+            prop_assert_eq!(key.tool_name(), Some(name));
+            let all = Key::tool(&tenant, &user, &other, "");
+            prop_assert_eq!(key.sk.starts_with(&all.sk), session == other);
+        }
+
         #[test]
         fn different_names_make_different_keys(one in "[a#%2358]{1,6}", two in "[a#%2358]{1,6}", three in "[a#%2358]{1,6}", four in "[a#%2358]{1,6}") {
             prop_assert_eq!(context(&one, &two, &three) == context(&one, &three, &two), two == three);

@@ -1,6 +1,7 @@
 //! DynamoDB: everything ephemeral, as items of one table, each with a time to live.
 //!
-//! Hot state may vanish at any moment; whatever is in it can be rebuilt from Postgres or done without. Every write here
+//! Hot state may vanish at any moment; whatever is in it can be rebuilt from Postgres or done without. What an application
+//! keeps in its working memory and its tools' states is the one thing that cannot be rebuilt: it is only here. Every write here
 //! may be repeated when its answer is lost: it comes to the same, or to less being admitted.
 //!
 //! What controls the flow decides apart from the table: it is given the answer to one conditional write and says what
@@ -8,6 +9,8 @@
 
 mod budget;
 mod context;
+mod document;
+mod edit;
 mod error;
 mod item;
 mod key;
@@ -16,23 +19,33 @@ mod lifetime;
 #[cfg(test)]
 mod model;
 mod rate;
+mod session;
 mod slot;
 mod step;
 mod table;
 mod throttle;
+mod tool;
+mod working;
 
 use aws_sdk_dynamodb::Client;
 
 pub use budget::Reserved;
 pub use context::{ActiveMemory, RecentMessage, SessionContext};
+pub use document::{
+    DEEPEST, Document, InvalidDocument, LONGEST_MEMBER_NAME_BYTES, MOST_DOCUMENT_BYTES, Part,
+};
+pub use edit::{Edit, InvalidEdit, MOST_OPERATIONS, Operations, PathTo};
 pub use error::{Error, Put};
 pub use lease::{Lease, Leased};
 pub use lifetime::Lifetimes;
 pub use rate::Rate;
+pub use session::HotSession;
 pub use slot::Slot;
 pub use step::StepKey;
 pub use table::Read;
 pub use throttle::Admitted;
+pub use tool::{MOST_TOOLS, ToolState};
+pub use working::{DocumentKey, DocumentKind, Edited, Excerpt, Expected, Kept, Revision};
 
 /// The hot state: one table with string keys `pk` and `sk` and the time-to-live attribute `expires_at`, in seconds
 /// since 1970.
@@ -50,6 +63,13 @@ impl Hot {
     /// Hot state in `table`, with the usual lifetimes.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table, lifetimes: Lifetimes::default(), seen: throttle::Seen::default() }
+    }
+
+    /// The same hot state, with lifetimes of a deployment's own.
+    #[must_use]
+    pub const fn with_lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
     }
 
     /// How long items live.

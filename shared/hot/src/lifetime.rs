@@ -13,13 +13,22 @@ pub(crate) const LONGEST_TERM_MILLISECONDS: i64 = 15 * 60 * 1000;
 pub struct Lifetimes {
     /// Recent messages, active entities and pending actions of a session, and the pointer to a user's latest session.
     pub session_context: Duration,
+    /// The working memory of a session, from its last read, write or message.
+    pub working_memory: Duration,
+    /// The state of a tool, from its last read or write.
+    pub tool_state: Duration,
     /// The memoised result of a step: longer than a crashed run's wake-up takes to come back.
     pub step: Duration,
 }
 
 impl Default for Lifetimes {
     fn default() -> Self {
-        Self { session_context: Duration::from_hours(24), step: Duration::from_hours(1) }
+        Self {
+            session_context: Duration::from_hours(24),
+            working_memory: Duration::from_hours(2),
+            tool_state: Duration::from_mins(30),
+            step: Duration::from_hours(1),
+        }
     }
 }
 

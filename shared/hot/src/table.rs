@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
@@ -43,20 +44,84 @@ impl Hot {
         Ok(answer.item)
     }
 
-    /// These attributes of the items under many keys: one request per 100 keys, and one for each time that DynamoDB
-    /// leaves some of them out.
+    /// These parts of the item under a key, as the last write left it: one request. `None` when there is no item, or
+    /// nothing of these is in it.
+    pub(crate) async fn get_parts(&self, key: Key, parts: &[Path]) -> Result<Option<Item>, Error> {
+        let mut words = Words::default();
+        let projection: Vec<String> = parts.iter().map(|part| words.path(part)).collect();
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .projection_expression(projection.join(", "))
+            .set_expression_attribute_names(Some(words.names()))
+            .consistent_read(true)
+            .send()
+            .await?;
+        Ok(answer.item.filter(|item| !item.is_empty()))
+    }
+
+    /// These parts of the items whose keys begin like this one, as the last writes left them, in the order of their keys:
+    /// one request for each megabyte that the items take.
+    pub(crate) async fn query(&self, beginning: &Key, parts: &[Path]) -> Result<Vec<Item>, Error> {
+        let (partition, prefix) = beginning.clone().parts();
+        let mut words = Words::default();
+        let projection: Vec<String> = parts.iter().map(|part| words.path(part)).collect();
+        let mut items = Vec::new();
+        let mut after = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk and begins_with(sk, :sk)")
+                .expression_attribute_values(":pk", AttributeValue::S(partition.clone()))
+                .expression_attribute_values(":sk", AttributeValue::S(prefix.clone()))
+                .projection_expression(projection.join(", "))
+                .set_expression_attribute_names(Some(words.names()))
+                .set_exclusive_start_key(after)
+                .consistent_read(true)
+                .send()
+                .await?;
+            items.extend(answer.items.unwrap_or_default());
+            after = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if after.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// These attributes of the items under many keys, as writes left them that were not just now.
     pub(crate) async fn get_many(
         &self,
         keys: &[Key],
         attributes: &[&str],
     ) -> Result<HashMap<Key, Item>, Error> {
+        let mut words = Words::default();
+        let projection: Vec<String> =
+            ["pk", "sk"].iter().chain(attributes).map(|name| words.name(name)).collect();
+        let wanted = KeysAndAttributes::builder()
+            .projection_expression(projection.join(", "))
+            .set_expression_attribute_names(Some(words.names()));
+        self.get_batches(keys, &wanted).await
+    }
+
+    /// The items under a few keys, as the last writes left them.
+    pub(crate) async fn get_together(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, Error> {
+        self.get_batches(keys, &KeysAndAttributes::builder().consistent_read(true)).await
+    }
+
+    /// One request per 100 keys, and one for each time that DynamoDB leaves some of them out.
+    async fn get_batches(
+        &self,
+        keys: &[Key],
+        wanted: &KeysAndAttributesBuilder,
+    ) -> Result<HashMap<Key, Item>, Error> {
         // DynamoDB refuses a request that names a key twice.
         let keys: Vec<&Key> = keys.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let mut found = HashMap::new();
         for keys in keys.chunks(MOST_KEYS_AT_ONCE) {
-            let mut words = Words::default();
-            let projection: Vec<String> =
-                ["pk", "sk"].iter().chain(attributes).map(|name| words.name(name)).collect();
             let mut rest: Vec<Item> = keys.iter().map(|key| (*key).clone().attributes()).collect();
             let mut rounds = 0;
             while !rest.is_empty() {
@@ -64,10 +129,9 @@ impl Hot {
                     return Err(Error::Throttled("many keys were left out time and again".into()));
                 }
                 rounds += 1;
-                let wanted = KeysAndAttributes::builder()
+                let wanted = wanted
+                    .clone()
                     .set_keys(Some(rest))
-                    .projection_expression(projection.join(", "))
-                    .set_expression_attribute_names(Some(words.names()))
                     .build()
                     .map_err(|error| Error::Refused(Box::new(error)))?;
                 let answer = self.client.batch_get_item().request_items(&self.table, wanted).send().await?;

@@ -2,12 +2,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::WhenExhausted;
+use hot::Lifetimes;
 use model::{EmbedderConfig, ModelConfig, Price};
 use queue::Routes;
 use secrecy::SecretString;
 
 /// What an invocation needs beside one question to a model: to begin with, and to answer with at the end.
 const LEFT_OF_AN_INVOCATION: Duration = Duration::from_secs(5);
+
+/// How long an item of hot state may be set to live: a minute to thirty days.
+const LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 60..=30 * 24 * 60 * 60;
 
 /// Everything a function reads from its environment. `docs/CONFIGURATION.md` lists every variable.
 #[derive(Debug, Clone)]
@@ -34,6 +38,8 @@ pub struct Config {
     pub limits: Limits,
     /// What a tenant may ask of `recall` in a minute, `RECALL_REQUESTS_PER_MINUTE`; 0 for no limit.
     pub recall_requests_per_minute: u32,
+    /// How long each kind of hot item lives.
+    pub lifetimes: Lifetimes,
     /// The function's name in Lambda, for metrics.
     pub function: String,
     /// Whether this process is hosted by Lambda or by something that speaks its API.
@@ -164,6 +170,7 @@ impl Config {
             limits: Limits::from_map(variables)?,
             recall_requests_per_minute: u32::try_from(number(variables, "RECALL_REQUESTS_PER_MINUTE", 0)?)
                 .unwrap_or(u32::MAX),
+            lifetimes: lifetimes(variables)?,
             function: given("AWS_LAMBDA_FUNCTION_NAME").unwrap_or("local").to_owned(),
             in_lambda: given("AWS_LAMBDA_RUNTIME_API").is_some(),
             variables: variables
@@ -193,6 +200,28 @@ impl Config {
             }),
         }
     }
+}
+
+/// How long each kind of hot item lives, each by a variable of its own.
+fn lifetimes(variables: &HashMap<String, String>) -> Result<Lifetimes, InvalidConfig> {
+    let usual = Lifetimes::default();
+    let lifetime = |variable: &'static str, usual: Duration| {
+        let seconds = number(variables, variable, usual.as_secs())?;
+        if LIFETIME_SECONDS.contains(&seconds) {
+            return Ok(Duration::from_secs(seconds));
+        }
+        Err(InvalidConfig::Invalid {
+            variable,
+            got: seconds.to_string(),
+            expected: "a whole number of seconds from 60 to 2592000",
+        })
+    };
+    Ok(Lifetimes {
+        session_context: lifetime("SESSION_CONTEXT_SECONDS", usual.session_context)?,
+        working_memory: lifetime("WORKING_MEMORY_SECONDS", usual.working_memory)?,
+        tool_state: lifetime("TOOL_STATE_SECONDS", usual.tool_state)?,
+        step: lifetime("STEP_RESULT_SECONDS", usual.step)?,
+    })
 }
 
 fn is_secret(name: &str) -> bool {
@@ -263,6 +292,32 @@ mod tests {
         assert_eq!(checked(&with("116", "120")), Err(error.to_owned()));
         assert!(checked(&with("", "30")).is_err(), "the usual timeout is a minute");
         assert_eq!(checked(&[("MODEL_TIMEOUT_SECONDS", "60"), ("AGENT_TIMEOUT_SECONDS", "30")]), Ok(()));
+    }
+
+    #[test]
+    fn each_kind_of_hot_item_lives_as_long_as_its_variable_says() {
+        let with = |variable: &str, value: &str| {
+            let mut variables = complete();
+            variables.insert(variable.to_owned(), value.to_owned());
+            Config::from_map(&variables).map(|config| config.lifetimes).map_err(|error| error.to_string())
+        };
+        let usual = Lifetimes::default();
+        assert_eq!(with("TOOL_STATE_SECONDS", ""), Ok(usual));
+        let minute = Duration::from_mins(1);
+        for (variable, expected) in [
+            ("SESSION_CONTEXT_SECONDS", Lifetimes { session_context: minute, ..usual }),
+            ("WORKING_MEMORY_SECONDS", Lifetimes { working_memory: minute, ..usual }),
+            ("TOOL_STATE_SECONDS", Lifetimes { tool_state: minute, ..usual }),
+            ("STEP_RESULT_SECONDS", Lifetimes { step: minute, ..usual }),
+        ] {
+            assert_eq!(with(variable, "60"), Ok(expected));
+            for wrong in ["59", "2592001", "0"] {
+                let error = format!(
+                    r#"{variable} is "{wrong}", expected a whole number of seconds from 60 to 2592000"#
+                );
+                assert_eq!(with(variable, wrong), Err(error));
+            }
+        }
     }
 
     #[test]

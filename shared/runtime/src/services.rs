@@ -41,7 +41,8 @@ impl Services {
         Ok(Self {
             store: Store::new(&database, Role::Agent, config.concurrency)?,
             positions: Store::new(&database, Role::Reader, 1)?,
-            hot: Hot::new(aws_sdk_dynamodb::Client::new(&aws), config.hot_table.clone()),
+            hot: Hot::new(aws_sdk_dynamodb::Client::new(&aws), config.hot_table.clone())
+                .with_lifetimes(config.lifetimes),
             publisher: Publisher::new(aws_sdk_sqs::Client::new(&aws)),
             config: with_api_keys(config, &aws).await?,
             database,
