@@ -27,6 +27,7 @@ mod review;
 mod search;
 mod sessions;
 mod shutdown;
+mod working;
 
 use std::sync::{Arc, OnceLock};
 

@@ -26,3 +26,4 @@ mod seventh_agent;
 mod steering;
 mod tls;
 mod wiring;
+mod working;

@@ -21,7 +21,7 @@ pub(crate) use self::limit::Limiter;
 pub(crate) use self::problem::{Problem, postgres_is_down};
 pub(crate) use self::value::{OfUser, Question, Whole};
 use crate::Parts;
-use crate::{admin, health, hydrate, memories, review, search, sessions};
+use crate::{admin, health, hydrate, memories, review, search, sessions, working};
 
 /// What every handler is given.
 pub(crate) type Shared = Arc<Parts>;
@@ -43,6 +43,7 @@ pub(crate) fn router(parts: &Shared) -> Router {
         .merge(memories::routes())
         .merge(review::routes())
         .merge(sessions::routes())
+        .merge(working::routes())
         .layer(from_fn_with_state(Arc::clone(parts), limited))
         .merge(health::routes())
         .split_for_parts();

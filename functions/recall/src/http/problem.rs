@@ -80,6 +80,22 @@ impl Problem {
         Self { parameter: Some(parameter.to_owned()), ..Self::new(409, "Conflict", detail) }
     }
 
+    /// A change of a version that is not there: 409 or 412, by where the version was given.
+    pub(crate) fn stale(status: StatusCode, detail: String) -> Self {
+        match status {
+            StatusCode::PRECONDITION_FAILED => Self::new(412, "Precondition Failed", detail),
+            _ => Self::conflict("version", detail),
+        }
+    }
+
+    /// A body of another kind than the path takes.
+    pub(crate) fn unsupported(detail: String) -> Self {
+        Self {
+            parameter: Some("content-type".to_owned()),
+            ..Self::new(415, "Unsupported Media Type", detail)
+        }
+    }
+
     /// More requests than the tenant may make.
     pub(crate) fn too_many_requests(per_minute: u32, wait: std::time::Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
