@@ -15,12 +15,36 @@ use super::Problem;
 const NAME: &str = "recall";
 /// For how long a process believes what it read of a tenant's settings.
 const BELIEVED: SignedDuration = SignedDuration::from_secs(60);
+/// Of how many tenants a process remembers the settings.
+const MOST_KNOWN: usize = 10_000;
 
 /// Refuses what a tenant asks beyond its rate. Where none is set, a request costs nothing for it.
 pub(crate) struct Limiter {
     /// Requests per minute of a tenant that has no limit of its own; 0 for no limit.
     per_minute: u32,
-    known: Mutex<HashMap<TenantId, (Timestamp, u32)>>,
+    known: Mutex<Known>,
+}
+
+/// What a process read of tenants' settings. The header names the tenant, so there may be any number of names.
+#[derive(Debug, Default)]
+struct Known(HashMap<TenantId, (Timestamp, u32)>);
+
+impl Known {
+    fn get(&self, tenant: &TenantId) -> Option<(Timestamp, u32)> {
+        self.0.get(tenant).copied()
+    }
+
+    /// Remembers what was read of a tenant just now. When there is no room, what is not believed any more goes; when that
+    /// makes none, everything: each tenant then costs a look at its settings again.
+    fn remember(&mut self, tenant: &TenantId, now: Timestamp, per_minute: u32) {
+        if self.0.len() >= MOST_KNOWN && !self.0.contains_key(tenant) {
+            self.0.retain(|_, (read_at, _)| now.duration_since(*read_at) < BELIEVED);
+            if self.0.len() >= MOST_KNOWN {
+                self.0.clear();
+            }
+        }
+        self.0.insert(tenant.clone(), (now, per_minute));
+    }
 }
 
 impl Limiter {
@@ -56,7 +80,7 @@ impl Limiter {
     }
 
     async fn per_minute_of(&self, store: &Store, tenant: &TenantId, now: Timestamp) -> u32 {
-        let known = self.known.lock().ok().and_then(|known| known.get(tenant).copied());
+        let known = self.known.lock().ok().and_then(|known| known.get(tenant));
         if let Some((_, per_minute)) = known.filter(|(read_at, _)| now.duration_since(*read_at) < BELIEVED) {
             return per_minute;
         }
@@ -69,8 +93,42 @@ impl Limiter {
         };
         let per_minute = own.unwrap_or(self.per_minute);
         if let Ok(mut known) = self.known.lock() {
-            known.insert(tenant.clone(), (now, per_minute));
+            known.remember(tenant, now, per_minute);
         }
         per_minute
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(number: usize) -> TenantId {
+        TenantId::new(format!("tenant-{number}")).unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn any_number_of_tenants_takes_no_more_room_than_the_bound() {
+        let mut known = Known::default();
+        for number in 0..3 * MOST_KNOWN {
+            known.remember(&tenant(number), at(0), 7);
+            assert!(known.0.len() <= MOST_KNOWN);
+            assert_eq!(known.get(&tenant(number)), Some((at(0), 7)));
+        }
+    }
+
+    #[test]
+    fn what_is_still_believed_stays_when_old_ones_make_room() {
+        let mut known = Known::default();
+        (1..MOST_KNOWN).for_each(|number| known.remember(&tenant(number), at(0), 7));
+        known.remember(&tenant(0), at(59), 8);
+        known.remember(&tenant(0), at(60), 9);
+        assert_eq!(known.0.len(), MOST_KNOWN, "one known already takes no room");
+        known.remember(&tenant(MOST_KNOWN), at(61), 7);
+        assert_eq!((known.0.len(), known.get(&tenant(0))), (2, Some((at(60), 9))));
     }
 }
