@@ -1,12 +1,12 @@
-use domain::{Event, Memory, MemoryType, SessionId, TenantId, UserId};
+use domain::{Event, Memory, MemoryType, Scope, SessionId, TenantId, UserId};
 use futures::try_join;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::recall::{MOST_EVIDENCE, recalled_memory, search_memories};
-use crate::{Error, Found, RecalledMemory, Search, Store, row};
+use crate::recall::{MOST_EVIDENCE, recalled_memory, search_events, search_memories};
+use crate::{Error, Filter, Found, RecalledEvent, RecalledMemory, Search, Store, row};
 
 /// What is asked for when an application wants to go on with a conversation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,8 +23,14 @@ pub struct Hydrate<'a> {
     pub active: u16,
     /// How many memories of the user are wanted.
     pub memories: u16,
-    /// What the user's memories are searched for; without it, the surest and freshest are wanted.
+    /// How many memories of the whole tenant are wanted.
+    pub knowledge: u16,
+    /// How many facts and preferences of the user are wanted for a profile, the newest.
+    pub told: u16,
+    /// What memories are searched for; without it, the surest and freshest are wanted.
     pub search: Option<Search<'a>>,
+    /// What events of the user, in whichever session, are searched for; without it, none are wanted.
+    pub related: Option<Search<'a>>,
     /// The agent that keeps the hot state.
     pub hot_agent: &'static str,
 }
@@ -41,12 +47,18 @@ pub struct Hydration {
     /// Current entities of the session's last events and its open actions, the most recent first.
     pub active: Vec<Memory>,
     /// What is known of the user.
-    pub memories: UserMemories,
+    pub memories: ScopeMemories,
+    /// What is known of the whole tenant.
+    pub knowledge: ScopeMemories,
+    /// Current facts and preferences of the user, the newest first.
+    pub told: Vec<Memory>,
+    /// What was said, unranked; empty when nothing was searched for.
+    pub related: Found<RecalledEvent>,
 }
 
-/// A user's memories, by the way they were asked for.
+/// The memories of a scope, by the way they were asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum UserMemories {
+pub enum ScopeMemories {
     /// The surest and freshest, in order.
     Standing(Vec<RecalledMemory>),
     /// What may answer a search, unranked.
@@ -92,15 +104,19 @@ impl Store {
         hydrate: &Hydrate<'_>,
     ) -> Result<Hydration, Error> {
         let transaction = self.transaction(tenant).await?;
-        let (read_session, read_profile, list_session_memories, list_user_memories, search_statement) = try_join!(
+        let (read_session, read_profile, list_session_memories, list_standing, list_told) = try_join!(
             transaction.prepare(include_str!("../queries/read_recent_session.sql")),
             transaction.prepare(include_str!("../queries/read_profile.sql")),
             transaction.prepare(include_str!("../queries/list_session_memories.sql")),
-            transaction.prepare(include_str!("../queries/list_user_memories.sql")),
-            transaction.prepare(include_str!("../queries/search_memories.sql")),
+            transaction.prepare(include_str!("../queries/list_standing_memories.sql")),
+            transaction.prepare(include_str!("../queries/list_told.sql")),
         )?;
-        let [events, active_events, active, memories] =
-            [hydrate.events, hydrate.active_events, hydrate.active, hydrate.memories].map(i64::from);
+        let (memories_statement, events_statement) = try_join!(
+            transaction.prepare(include_str!("../queries/search_memories.sql")),
+            transaction.prepare(include_str!("../queries/search_events.sql")),
+        )?;
+        let [events, active_events, active, told] =
+            [hydrate.events, hydrate.active_events, hydrate.active, hydrate.told].map(i64::from);
         let names: [&(dyn ToSql + Sync); 2] = [&tenant.as_str(), &user.as_str()];
         let [tenant_value, user_value] = names;
         let session_values: [&(dyn ToSql + Sync); 6] =
@@ -108,20 +124,36 @@ impl Store {
         let session_memories_values: [&(dyn ToSql + Sync); 5] =
             [tenant_value, user_value, &hydrate.session_name, &active_events, &active];
         let evidence = i32::from(MOST_EVIDENCE);
-        let user_memories_values: [&(dyn ToSql + Sync); 4] = [tenant_value, user_value, &memories, &evidence];
-        let ((), session, profile, session_memories, memories, ()) = try_join!(
+        let told_values: [&(dyn ToSql + Sync); 3] = [tenant_value, user_value, &told];
+        let of_scope = async |scope: Scope, most: u16| {
+            if let Some(search) = &hydrate.search {
+                let scopes = [scope];
+                let filter = Filter { scopes: &scopes, ..search.filter };
+                let search = Search { filter, memory_candidates: most, ..*search };
+                let found = search_memories(&transaction, &memories_statement, tenant, user, &search).await?;
+                return Ok::<_, Error>(ScopeMemories::Searched(found));
+            }
+            let of = if scope == Scope::User { user.as_str() } else { "" };
+            let (scope, most) = (scope.as_str(), i64::from(most));
+            let values: [&(dyn ToSql + Sync); 6] = [tenant_value, user_value, &scope, &of, &most, &evidence];
+            let rows = transaction.query(&list_standing, &values).await?;
+            rows.iter().map(recalled_memory).collect::<Result<_, _>>().map(ScopeMemories::Standing)
+        };
+        let ((), session, profile, session_memories, told, memories, knowledge, related, ()) = try_join!(
             transaction.begin(),
             transaction.query(&read_session, &session_values),
             transaction.query(&read_profile, &names),
             transaction.query(&list_session_memories, &session_memories_values),
+            transaction.query(&list_told, &told_values),
+            of_scope(Scope::User, hydrate.memories),
+            of_scope(Scope::Global, hydrate.knowledge),
             async {
-                if let Some(search) = &hydrate.search {
-                    let found =
-                        search_memories(&transaction, &search_statement, tenant, user, search).await?;
-                    return Ok(UserMemories::Searched(found));
+                match &hydrate.related {
+                    Some(search) => {
+                        search_events(&transaction, &events_statement, tenant, user, search).await
+                    }
+                    None => Ok(Found::default()),
                 }
-                let rows = transaction.query(&list_user_memories, &user_memories_values).await?;
-                rows.iter().map(recalled_memory).collect::<Result<_, _>>().map(UserMemories::Standing)
             },
             transaction.commit(),
         )?;
@@ -136,7 +168,28 @@ impl Store {
             summary: summary.map(|at| active_memories.remove(at)),
             active: active_memories,
             memories,
+            knowledge,
+            told: told.iter().map(row::memory).collect::<Result<_, _>>()?,
+            related,
         })
+    }
+
+    /// What was said by or to a user that a search may be about, in whichever session, unranked: one round trip.
+    pub async fn related_events(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        search: &Search<'_>,
+    ) -> Result<Found<RecalledEvent>, Error> {
+        let transaction = self.transaction(tenant).await?;
+        let statement = transaction.prepare(include_str!("../queries/search_events.sql")).await?;
+        let ((), found, ()) = try_join!(
+            transaction.begin(),
+            search_events(&transaction, &statement, tenant, user, search),
+            transaction.commit(),
+        )?;
+        transaction.end();
+        Ok(found)
     }
 }
 

@@ -36,7 +36,6 @@ mod steer;
 mod target;
 mod tenants;
 mod tls;
-mod told;
 mod upkeep;
 mod user;
 mod users;
@@ -52,7 +51,7 @@ pub use connect::{Role, Store};
 pub use decide::{ReviewDecision, Reviewed};
 pub use error::Error;
 pub use holds::{Hold, HoldReason, HoldRecord};
-pub use hydration::{Hydrate, Hydration, Profile, RecentSession, UserMemories};
+pub use hydration::{Hydrate, Hydration, Profile, RecentSession, ScopeMemories};
 pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
 pub use memories::{
     Changed, CorrectionOf, ListedMemory, MemoryCase, MemoryChange, MemoryFilter, MemoryLink, MemoryPatch,

@@ -183,26 +183,37 @@ impl Store {
         search: &Search<'_>,
     ) -> Result<Recalled, Error> {
         let transaction = self.transaction(tenant).await?;
-        let (search_events, search_memories) = try_join!(
+        let (events_statement, memories_statement) = try_join!(
             transaction.prepare(include_str!("../queries/search_events.sql")),
             transaction.prepare(include_str!("../queries/search_memories.sql")),
         )?;
-        let Embedding { vector, model } = search.embedding.unwrap_or(Embedding::NONE);
-        let vector = HalfVector::from_f32_slice(vector);
-        let candidates = i64::from(search.candidates);
-        let (since, until): (Vec<Timestamp>, Vec<Timestamp>) =
-            search.times.iter().map(|time| (time.start, time.end)).unzip();
-        let event_values: [&(dyn ToSql + Sync); 8] =
-            [&tenant.as_str(), &user.as_str(), &search.words, &vector, &model, &candidates, &since, &until];
         let ((), events, memories, ()) = try_join!(
             transaction.begin(),
-            transaction.query(&search_events, &event_values),
-            self::search_memories(&transaction, &search_memories, tenant, user, search),
+            search_events(&transaction, &events_statement, tenant, user, search),
+            search_memories(&transaction, &memories_statement, tenant, user, search),
             transaction.commit(),
         )?;
         transaction.end();
-        Ok(Recalled { events: found(&events, recalled_event)?, memories })
+        Ok(Recalled { events, memories })
     }
+}
+
+/// Runs the search of events within a transaction.
+pub(crate) async fn search_events(
+    transaction: &Transaction,
+    statement: &Statement,
+    tenant: &TenantId,
+    user: &UserId,
+    search: &Search<'_>,
+) -> Result<Found<RecalledEvent>, Error> {
+    let Embedding { vector, model } = search.embedding.unwrap_or(Embedding::NONE);
+    let vector = HalfVector::from_f32_slice(vector);
+    let candidates = i64::from(search.candidates);
+    let (since, until): (Vec<Timestamp>, Vec<Timestamp>) =
+        search.times.iter().map(|time| (time.start, time.end)).unzip();
+    let values: [&(dyn ToSql + Sync); 8] =
+        [&tenant.as_str(), &user.as_str(), &search.words, &vector, &model, &candidates, &since, &until];
+    found(&transaction.query(statement, &values).await?, recalled_event)
 }
 
 /// Runs the search of memories within a transaction; searches with different filters may share it and its round trip.

@@ -1,7 +1,7 @@
 //! The answer as callers see it.
 
 use domain::Memory;
-use hot::{ActiveMemory, RecentMessage};
+use hot::{ActiveMemory, Document, Kept, RecentMessage, Revision};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 use super::people::{People, people};
 use super::state::State;
-use crate::search::{MemoryAnswer, PlainMemory};
+use crate::search::{EventAnswer, MemoryAnswer, PlainMemory};
+use crate::working::WorkingMemoryAnswer;
 
 /// What it takes to go on with a conversation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,6 +22,9 @@ pub(crate) struct HydrateAnswer {
     pub(crate) session: Option<String>,
     /// The last version of the session that is in this answer.
     pub(crate) version: i64,
+    /// What the application keeps of the session while it works, as it was put last. It is nowhere but in hot state.
+    pub(crate) working_memory: Option<WorkingMemoryAnswer>,
+    pub(crate) working_memory_state: WorkingMemoryState,
     #[schema(value_type = Vec<Object>)]
     pub(crate) recent_messages: Vec<RecentMessage>,
     #[schema(value_type = Vec<Object>)]
@@ -29,7 +33,49 @@ pub(crate) struct HydrateAnswer {
     pub(crate) pending_actions: Vec<ActiveMemory>,
     pub(crate) summary: Option<PlainMemory>,
     pub(crate) profile: Option<ProfileAnswer>,
+    /// What is known of the user, at most 5.
     pub(crate) memories: Vec<MemoryAnswer>,
+    /// What is known of the whole tenant, at most 3.
+    pub(crate) knowledge: Vec<MemoryAnswer>,
+    /// Turns of the past in whichever session, best first, at most 5; none that is among the recent messages.
+    pub(crate) related: Vec<EventAnswer>,
+}
+
+/// Whether there is a working memory, and why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WorkingMemoryState {
+    /// There is one.
+    Live,
+    /// None was put, or it has been gone for more than a day.
+    None,
+    /// Neither it nor its session was active for longer than it lives.
+    Expired,
+    /// The session's hot state is gone although it should be there; if there was a working memory, it went along.
+    Lost,
+    /// What is there cannot be read, and gives way to the next write.
+    Corrupt,
+    /// Hot state did not answer.
+    Unavailable,
+}
+
+impl WorkingMemoryState {
+    /// The working memory that was found, and what it means when there is none.
+    pub(crate) fn of(
+        found: Option<Kept<(Revision, Document)>>,
+        session: State,
+    ) -> (Option<WorkingMemoryAnswer>, Self) {
+        match found {
+            Some(Kept::Live((revision, value))) => {
+                (Some(WorkingMemoryAnswer { value, revision: (&revision).into() }), Self::Live)
+            }
+            Some(Kept::None) if session == State::Lost => (None, Self::Lost),
+            Some(Kept::None) => (None, Self::None),
+            Some(Kept::Expired) => (None, Self::Expired),
+            Some(Kept::Corrupt { .. }) => (None, Self::Corrupt),
+            None => (None, Self::Unavailable),
+        }
+    }
 }
 
 /// What is kept of a user as a whole.

@@ -1,32 +1,44 @@
 //! What it takes to go on with a conversation.
 
 mod answer;
+mod hot;
 mod people;
+mod scopes;
 mod state;
 
+use ::hot::{ActiveMemory, DocumentKey, DocumentKind, Kept, SessionContext};
 use axum::extract::State as FromState;
-use domain::{Memory, MemoryType, SessionName, TenantId, UserId};
-use futures::try_join;
-use hot::{ActiveMemory, Read, SessionContext};
+use domain::{MemoryType, SessionName, TenantId, UserId};
+use futures::join;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
-use store::{Hydrate, Hydration, RecentSession, UserMemories};
+use store::{Found, Hydrate, Hydration, RecalledEvent, RecentSession, Search};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::answer::{HydrateAnswer, ProfileAnswer};
+use self::answer::{HydrateAnswer, ProfileAnswer, WorkingMemoryState};
+use self::hot::HotState;
+use self::scopes::Scopes;
 use self::state::State;
 use crate::Parts;
 use crate::http::{Answer, Caller, OfUser, PathOf, Problem, Query, Question, Shared, postgres_is_down};
-use crate::search::{Blend, MemoryAnswer, rank_memories};
+use crate::search::{Blend, EventAnswer, MemoryAnswer, Subject, around, rank_events};
 
 /// How many memories of the user `hydrate` answers with.
-const HYDRATE_MEMORIES: u16 = 5;
+const USER_MEMORIES: u16 = 5;
+/// How many memories of the whole tenant.
+const GLOBAL_MEMORIES: u16 = 3;
+/// How many turns of the past.
+const RELATED_EVENTS: usize = 5;
 /// How many facts and preferences the profile is made of.
 const PROFILE_MEMORIES: u16 = 100;
 /// How many of a session's last events make an entity or an action active.
 const ACTIVE_EVENTS: u16 = 40;
+/// How many of the latest messages say what the past is searched for, and how much of each, in bytes.
+const LATEST_MESSAGES: usize = 3;
+const LATEST_BYTES: usize = 1024;
 /// The agent that keeps the hot state, by whose cursor the log tells what should be there.
 const HOT_AGENT: &str = "indexer";
 
@@ -42,7 +54,8 @@ pub(crate) struct Asked {
     /// The session; the one active last when not given.
     #[param(value_type = Option<String>, min_length = 1, max_length = 200)]
     pub(crate) session: Option<SessionName>,
-    /// What the user's memories are chosen by; the surest and freshest when not given.
+    /// What memories and turns of the past are chosen by. When not given, the surest and freshest memories, and the turns
+    /// that the latest messages are about.
     #[param(value_type = Option<String>, min_length = 1, max_length = 4096)]
     pub(crate) query: Option<Question>,
 }
@@ -58,7 +71,8 @@ async fn hydrate(
     PathOf(OfUser { user }): PathOf<OfUser>,
     Query(asked): Query<Asked>,
 ) -> Result<Answer<HydrateAnswer>, Problem> {
-    parts.hydrate(&caller.tenant, &user, asked).await.map(Answer::ok)
+    // Many small questions at once make a future too large for the stack.
+    Box::pin(parts.hydrate(&caller.tenant, &user, asked)).await.map(Answer::ok)
 }
 
 impl Parts {
@@ -70,101 +84,194 @@ impl Parts {
         Asked { session, query }: Asked,
     ) -> Result<HydrateAnswer, Problem> {
         let now = (self.now)();
-        let (hot, vector) = try_join!(
-            async {
-                Ok::<_, Problem>(
-                    self.hot_context(tenant, user, session.as_ref().map(SessionName::as_str), now).await,
-                )
-            },
-            async {
-                Ok(match &query {
-                    Some(query) => Some(self.embed(query.as_str()).await),
-                    None => None,
-                })
-            },
-        )?;
-        let embedder_is_down = vector.as_ref().is_some_and(Option::is_none);
-        let vector = vector.flatten();
-        let live = hot.context;
+        let session = session.as_ref().map(SessionName::as_str);
+        let mut hot = self.hot_state(tenant, user, session, now).await;
+        let live = hot.context.take();
+        let subject = match (&query, &live) {
+            (Some(query), live) => {
+                let today = now.to_zoned(TimeZone::UTC).date();
+                Some(Subject::read(query.as_str(), &speakers(live.as_ref()), today))
+            }
+            (None, Some(live)) => latest(live),
+            (None, None) => None,
+        };
+        let times = subject.as_ref().map(|subject| around(&subject.times)).unwrap_or_default();
+        let vector = self.vector_of(subject.as_ref()).await;
+        let mut embedder_is_down = subject.is_some() && vector.is_none();
+        let search = subject
+            .as_ref()
+            .map(|subject| Search { times: &times, ..self.search(&subject.subject, vector.as_deref()) });
         let wanted = Hydrate {
-            session_name: live
-                .as_ref()
-                .map(|context| context.session_name.as_str())
-                .or(session.as_ref().map(SessionName::as_str)),
+            session_name: live.as_ref().map(|context| context.session_name.as_str()).or(session),
             after: live.as_ref().map_or(0, |context| context.version),
             events: SessionContext::MOST_MESSAGES,
             active_events: ACTIVE_EVENTS,
-            memories: HYDRATE_MEMORIES,
+            // What the session shows already is not shown again, so there have to be more.
+            memories: USER_MEMORIES + 2 * SessionContext::MOST_MESSAGES,
+            knowledge: GLOBAL_MEMORIES + USER_MEMORIES + 2 * SessionContext::MOST_MESSAGES,
+            told: PROFILE_MEMORIES,
             active: SessionContext::MOST_MESSAGES,
-            search: query.as_ref().map(|query| self.search(query.as_str(), vector.as_deref())),
+            search: search.filter(|_| query.is_some()),
+            related: search,
             hot_agent: HOT_AGENT,
         };
-        let asked = try_join!(
-            self.store.hydrate(tenant, user, &wanted),
-            self.store.told(tenant, user, PROFILE_MEMORIES)
-        );
-        let (hydration, told) = match asked {
-            Ok((hydration, told)) => (Some(hydration), told),
+        let (asked, ()) =
+            join!(self.store.hydrate(tenant, user, &wanted), self.extend(tenant, user, &hot, now));
+        let hydration = match asked {
+            Ok(hydration) => Some(hydration),
             Err(error) if live.is_some() => {
                 tracing::warn!(%error, "hydrated from hot state alone");
-                (None, Vec::new())
+                None
             }
             Err(error) => return Err(postgres_is_down(&error)),
         };
 
         let known = hydration.as_ref().and_then(|hydration| hydration.session.as_ref());
         let state = State::of(live.is_some(), known, self.hot.lifetimes().session_context, now);
-        let degraded = hot.is_down || embedder_is_down || hydration.is_none();
         let context = continued(tenant, user, live, hydration.as_ref());
-        if state == State::Lost
-            && !hot.is_down
-            && let Some(context) = &context
-            && let Err(error) = self.hot.put_context(context, now).await
-        {
-            tracing::warn!(%error, "a lost context was not put back");
+        let put_back = async {
+            if state == State::Lost
+                && !hot.is_down
+                && let Some(context) = &context
+                && let Err(error) = self.hot.put_context(context, now).await
+            {
+                tracing::warn!(%error, "a lost context was not put back");
+            }
+        };
+        // A session that only the log knew the name of, and what was said in it.
+        let found_late = async {
+            let name = context.as_ref().filter(|_| hot.session.is_none() && !hot.is_down);
+            match name {
+                Some(context) => Some(self.hot_state(tenant, user, Some(&context.session_name), now).await),
+                None => None,
+            }
+        };
+        let said = context.as_ref().filter(|_| subject.is_none()).and_then(latest);
+        let (late_hot, late_related, ()) =
+            join!(found_late, self.related_late(tenant, user, said.as_ref()), put_back);
+        hot.working_memory = late_hot.map_or(hot.working_memory, |late| late.working_memory);
+        let is_incomplete = late_related.as_ref().is_some_and(|late| late.is_degraded);
+        embedder_is_down |= is_incomplete;
+
+        let degraded = hot.is_down || embedder_is_down || hydration.is_none();
+        let subject = subject.or(said).unwrap_or_default();
+        let (summary, profile, scopes, related) = match hydration {
+            None => (None, None, Scopes::default(), Vec::new()),
+            Some(hydration) => {
+                let found = late_related.map_or(hydration.related, |late| late.found);
+                (
+                    hydration.summary.clone(),
+                    ProfileAnswer::of(hydration.profile, &hydration.told),
+                    Scopes::merged(
+                        hydration.summary.iter().chain(&hydration.active),
+                        hydration.memories,
+                        hydration.knowledge,
+                        self.blend(),
+                        now,
+                    ),
+                    past(found, &subject, self.blend(), context.as_ref()),
+                )
+            }
+        };
+        let (working_memory, working_memory_state) = WorkingMemoryState::of(hot.working_memory, state);
+        let mut answer = HydrateAnswer {
+            state,
+            degraded,
+            session: None,
+            version: 0,
+            working_memory,
+            working_memory_state,
+            recent_messages: Vec::new(),
+            active_entities: Vec::new(),
+            pending_actions: Vec::new(),
+            summary: summary.map(Into::into),
+            profile,
+            memories: scopes.user,
+            knowledge: scopes.global,
+            related,
+        };
+        if let Some(context) = context {
+            answer.session = Some(context.session_name);
+            answer.version = context.version;
+            answer.recent_messages = context.recent_messages;
+            answer.active_entities = context.active_entities;
+            answer.pending_actions = context.pending_actions;
         }
-        let answer = hydrate_answer(state, degraded, context, hydration, &told, (self.blend(), now));
-        self.accesses.record(tenant, answer.memories.iter().map(MemoryAnswer::id), now);
+        let shown = answer.memories.iter().chain(&answer.knowledge).map(MemoryAnswer::id);
+        self.accesses.record(tenant, shown, now);
         Ok(answer)
     }
 
-    /// The hot context of a session, or of the session that was active last.
-    async fn hot_context(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        session: Option<&str>,
-        now: Timestamp,
-    ) -> HotContext {
-        let read = async {
-            let latest = match session {
-                Some(session) => Read::Present(session.to_owned()),
-                None => self.hot.latest_session(tenant, user, now).await?,
-            };
-            match latest {
-                Read::Present(session) => self.hot.get_context(tenant, user, &session, now).await,
-                Read::Absent => Ok(Read::Absent),
-                Read::Corrupt { reason } => Ok(Read::Corrupt { reason }),
-            }
-        };
-        match read.await {
-            Ok(Read::Present(context)) => HotContext { context: Some(context), is_down: false },
-            Ok(Read::Absent) => HotContext { context: None, is_down: false },
-            Ok(Read::Corrupt { reason }) => {
-                tracing::warn!(reason, "a hot item cannot be read");
-                HotContext { context: None, is_down: false }
-            }
+    /// Reading is activity: the working memory lives on.
+    async fn extend(&self, tenant: &TenantId, user: &UserId, hot: &HotState, now: Timestamp) {
+        if let (Some(session_name), Some(Kept::Live((revision, _)))) = (&hot.session, &hot.working_memory) {
+            let key = DocumentKey { tenant, user, session_name, kind: DocumentKind::WorkingMemory };
+            self.hot.extend_document(&key, revision, now).await;
+        }
+    }
+
+    async fn vector_of(&self, subject: Option<&Subject>) -> Option<Vec<f32>> {
+        self.embed(&subject?.subject).await
+    }
+
+    /// The past that messages are about which only the log had: a round trip of its own.
+    async fn related_late(&self, tenant: &TenantId, user: &UserId, said: Option<&Subject>) -> Option<Late> {
+        let subject = said?;
+        let vector = self.embed(&subject.subject).await;
+        let search = self.search(&subject.subject, vector.as_deref());
+        match self.store.related_events(tenant, user, &search).await {
+            Ok(found) => Some(Late { found, is_degraded: vector.is_none() }),
             Err(error) => {
-                tracing::warn!(%error, "hydrating without hot state");
-                HotContext { context: None, is_down: true }
+                tracing::warn!(%error, "hydrated without the past");
+                Some(Late { found: Found::default(), is_degraded: true })
             }
         }
     }
 }
 
-struct HotContext {
-    context: Option<SessionContext>,
-    is_down: bool,
+struct Late {
+    found: Found<RecalledEvent>,
+    is_degraded: bool,
+}
+
+/// Who speaks in a session.
+fn speakers(live: Option<&SessionContext>) -> Vec<String> {
+    let messages = live.iter().flat_map(|context| &context.recent_messages);
+    let mut speakers: Vec<String> = messages.filter_map(|message| message.speaker.clone()).collect();
+    speakers.sort_unstable();
+    speakers.dedup();
+    speakers
+}
+
+/// What a session is about now: its latest messages, the beginning of each.
+fn latest(context: &SessionContext) -> Option<Subject> {
+    let messages = context.recent_messages.iter().rev().take(LATEST_MESSAGES);
+    let texts: Vec<&str> = messages
+        .map(|message| {
+            message.content.get(..message.content.floor_char_boundary(LATEST_BYTES)).unwrap_or_default()
+        })
+        .filter(|text| !text.trim().is_empty())
+        .collect();
+    (!texts.is_empty()).then(|| Subject { subject: texts.join("\n"), ..Subject::default() })
+}
+
+/// The best turns of the past, without those that are among the recent messages already.
+fn past(
+    found: Found<RecalledEvent>,
+    question: &Subject,
+    blend: Blend,
+    context: Option<&SessionContext>,
+) -> Vec<EventAnswer> {
+    let is_recent = |event: &RecalledEvent| {
+        context.is_some_and(|context| {
+            context.session_name == event.session_name
+                && context.recent_messages.iter().any(|message| message.version == event.version)
+        })
+    };
+    let enough = RELATED_EVENTS + usize::from(SessionContext::MOST_MESSAGES);
+    let ranked =
+        rank_events(found, question, blend, enough).into_iter().filter(|ranked| !is_recent(&ranked.item));
+    ranked.take(RELATED_EVENTS).map(Into::into).collect()
 }
 
 /// The session's context up to the head of the log: the live one with what has happened since, or one made of the log.
@@ -191,44 +298,4 @@ fn continued(
     context.active_entities = of(MemoryType::Entity);
     context.pending_actions = of(MemoryType::Action);
     Some(context)
-}
-
-fn hydrate_answer(
-    state: State,
-    degraded: bool,
-    context: Option<SessionContext>,
-    hydration: Option<Hydration>,
-    told: &[Memory],
-    (blend, now): (Blend, Timestamp),
-) -> HydrateAnswer {
-    let (summary, profile, memories) = hydration.map_or((None, None, Vec::new()), |hydration| {
-        let memories: Vec<MemoryAnswer> = match hydration.memories {
-            UserMemories::Standing(memories) => memories.into_iter().map(Into::into).collect(),
-            UserMemories::Searched(found) => rank_memories(found, blend, now, usize::from(HYDRATE_MEMORIES))
-                .into_iter()
-                .map(Into::into)
-                .collect(),
-        };
-        (hydration.summary.map(Into::into), ProfileAnswer::of(hydration.profile, told), memories)
-    });
-    let mut answer = HydrateAnswer {
-        state,
-        degraded,
-        session: None,
-        version: 0,
-        recent_messages: Vec::new(),
-        active_entities: Vec::new(),
-        pending_actions: Vec::new(),
-        summary,
-        profile,
-        memories,
-    };
-    if let Some(context) = context {
-        answer.session = Some(context.session_name);
-        answer.version = context.version;
-        answer.recent_messages = context.recent_messages;
-        answer.active_entities = context.active_entities;
-        answer.pending_actions = context.pending_actions;
-    }
-    answer
 }

@@ -18,12 +18,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::access::Accesses;
-pub(crate) use self::answer::{MemoryAnswer, PlainMemory, RecallAnswer};
+pub(crate) use self::answer::{EventAnswer, MemoryAnswer, PlainMemory, RecallAnswer};
 use self::filter::{Names, filter};
 pub(crate) use self::memories::rank_memories;
-use self::question::Subject;
-pub(crate) use self::rank::Blend;
-use self::rank::{around, rank_events};
+pub(crate) use self::question::Subject;
+pub(crate) use self::rank::{Blend, around, rank_events};
 use crate::Parts;
 use crate::http::{
     Answer, Caller, OfUser, PathOf, Problem, Query, Question, Shared, Whole, postgres_is_down,
