@@ -63,13 +63,9 @@ class Ours:
     def add(self, user, text):
         self.http.ask("POST", f"{self.user(user)}/memories", {"content": text, "type": "fact"})
 
-    def say(self, user, text):
-        event = {"type": "message", "role": "user", "content": text}
-        self.http.ask("POST", f"{self.user(user)}/sessions/added/events", {"events": [event]})
-
     def save(self, thread, step):
         path = f"{self.user('checkpoints')}/sessions/{urllib.parse.quote(thread, safe='')}/checkpoints"
-        self.http.ask("POST", path, {"node": "step", "state": state_of(thread, step)})
+        self.http.ask("POST", path, {"node_id": "step", "state": state_of(thread, step)})
 
     def load(self, thread, step):
         path = f"{self.user('checkpoints')}/sessions/{urllib.parse.quote(thread, safe='')}/checkpoints/latest"

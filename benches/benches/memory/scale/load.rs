@@ -6,6 +6,8 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use local::database::connect;
 use pgvector::HalfVector;
+use store::DatabaseConfig;
+use store::migrate::{self, Slot};
 use tokio_postgres::Client;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
@@ -20,24 +22,25 @@ pub(super) const MODEL: &str = "made-up-vectors";
 /// What was said that the memories of a user come from.
 const EVENTS: usize = 20;
 
+/// Memories of one `copy`: what the tables do after an insert, they do after each of these.
+const BATCH: usize = 5_000;
+
 /// Writes memories into the product's tables, as their owner.
 pub(super) struct Loader {
     pub(super) client: Client,
+    config: DatabaseConfig,
 }
 
 impl Loader {
     pub(super) async fn connect(url: &str) -> Result<Self> {
         let client = connect(url).await?;
-        client
-            .batch_execute("set maintenance_work_mem = '3GB'; set max_parallel_maintenance_workers = 2; set synchronous_commit = off")
-            .await?;
-        Ok(Self { client })
+        client.batch_execute("set synchronous_commit = off").await?;
+        Ok(Self { client, config: DatabaseConfig::parse(url)? })
     }
 
-    /// Writes every memory of these users with its evidence, in any order, and answers how long the indexes of vectors
-    /// took: they are made anew, which is many times faster than growing them row by row.
+    /// Writes every memory of these users with its evidence, in any order, then does what a deploy does, which makes the
+    /// indexes of vectors that large users need; answers how long that took.
     pub(super) async fn load(&mut self, shape: &Shape, users: &[User]) -> Result<Duration> {
-        let vector_indexes = self.drop_vector_indexes().await?;
         // What marks serve is not measured here: recognising what recall handed out.
         self.client
             .batch_execute("alter table afterthought.memories disable trigger memories_marked")
@@ -52,52 +55,30 @@ impl Loader {
             .flat_map(|(place, user)| (0..user.memories).map(move |number| (place, number)))
             .collect();
         Rng::with_seed(order.len() as u64).shuffle(&mut order);
-        self.copy_memories(shape, users, &sessions, &order).await?;
-        self.copy_evidence(users, &sessions, &order).await?;
+        for batch in order.chunks(BATCH) {
+            self.copy_memories(shape, users, &sessions, batch).await?;
+            self.copy_evidence(users, &sessions, batch).await?;
+        }
         self.client.batch_execute("alter table afterthought.memories enable trigger memories_marked").await?;
         let started = Instant::now();
-        for index in &vector_indexes {
-            self.client.batch_execute(index).await?;
-        }
+        migrate::run(&self.config, Slot::Untouched).await?;
         let indexed_in = started.elapsed();
         self.client.batch_execute("vacuum analyze").await?;
         self.client.batch_execute("checkpoint").await?;
         Ok(indexed_in)
     }
 
-    /// Bytes of the memories with their indexes and evidence.
+    /// Bytes of everything there is, indexes included.
     pub(super) async fn bytes(&self) -> Result<u64> {
         let row = self
             .client
             .query_one(
-                "select pg_total_relation_size('afterthought.memories')
-                        + pg_total_relation_size('afterthought.memory_evidence')
-                        + pg_total_relation_size('afterthought.memory_index')
-                        + pg_total_relation_size('afterthought.memory_words')",
+                "select sum(pg_total_relation_size(oid))::bigint from pg_class
+                 where relnamespace = 'afterthought'::regnamespace and relkind = 'r'",
                 &[],
             )
             .await?;
         Ok(u64::try_from(row.try_get::<_, i64>(0)?)?)
-    }
-
-    /// Drops the indexes of vectors and answers how to make them again.
-    async fn drop_vector_indexes(&self) -> Result<Vec<String>> {
-        let rows = self
-            .client
-            .query(
-                "select c.oid::regclass::text, pg_get_indexdef(c.oid)
-                 from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
-                 where i.indrelid = 'afterthought.memories'::regclass and a.amname in ('hnsw', 'ivfflat')",
-                &[],
-            )
-            .await?;
-        let mut definitions = Vec::new();
-        for row in rows {
-            let (name, definition): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            self.client.batch_execute(&format!("drop index {name}")).await?;
-            definitions.push(definition);
-        }
-        Ok(definitions)
     }
 
     /// A session with some events, through the view that applications insert into.

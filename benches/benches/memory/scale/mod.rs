@@ -35,6 +35,9 @@ pub(crate) struct ScaleSizes {
     /// Of the vectors.
     #[arg(long, default_value_t = 384)]
     dimensions: usize,
+    /// The most memories of a user; the fewest are 50.
+    #[arg(long, default_value_t = 20_000)]
+    largest_user: usize,
 }
 
 /// How many nearest memories must be found.
@@ -58,7 +61,7 @@ struct Measured {
 
 pub(crate) async fn run(place: &Place, seed: u64, sizes: &ScaleSizes) -> Result<Value> {
     let database = place.migrated().await?;
-    let shape = Shape::new(seed, sizes.dimensions);
+    let shape = Shape::new(seed, sizes.dimensions, sizes.largest_user);
     let mut loader = Loader::connect(database.url()).await?;
     let mut users: Vec<User> = Vec::new();
     let mut stages = Vec::new();

@@ -1,9 +1,8 @@
 use fastrand::Rng;
 use uuid::Uuid;
 
-/// The fewest and the most memories of a user.
+/// The fewest memories of a user.
 const FEWEST: f64 = 50.0;
-const MOST: f64 = 20_000.0;
 /// What memories are about, over all users: so many points on the sphere.
 const THEMES: usize = 400;
 /// How many themes a user has.
@@ -20,6 +19,8 @@ const ASKED_WORDS: usize = 4;
 pub(super) struct Shape {
     seed: u64,
     dimensions: usize,
+    /// The most memories of a user.
+    most: f64,
     themes: Vec<Vec<f32>>,
 }
 
@@ -42,10 +43,11 @@ impl User {
 }
 
 impl Shape {
-    pub(super) fn new(seed: u64, dimensions: usize) -> Self {
+    #[expect(clippy::cast_precision_loss, reason = "a number of memories")]
+    pub(super) fn new(seed: u64, dimensions: usize, most: usize) -> Self {
         let mut rng = Rng::with_seed(seed);
         let themes = (0..THEMES).map(|_| unit(noise(&mut rng, dimensions))).collect();
-        Self { seed, dimensions, themes }
+        Self { seed, dimensions, most: most as f64, themes }
     }
 
     /// Users who have about so many memories together, their numbers spread evenly on a logarithmic scale: as many users
@@ -60,19 +62,19 @@ impl Shape {
         if memories == 0 {
             return Vec::new();
         }
-        let average = (MOST - FEWEST) / (MOST / FEWEST).ln();
+        let average = (self.most - FEWEST) / (self.most / FEWEST).ln();
         let users = (memories as f64 / average).round().max(1.0) as usize;
         let mut made: Vec<User> = (0..users)
             .map(|number| {
                 let place = (number as f64 + 0.5) / users as f64;
-                let memories = (FEWEST * (MOST / FEWEST).powf(place)).round() as usize;
+                let memories = (FEWEST * (self.most / FEWEST).powf(place)).round() as usize;
                 User { number: first + number, memories }
             })
             .collect();
         // What is missing to the round number goes to the largest, without making anybody larger than there are.
         let missing = memories.saturating_sub(made.iter().map(|user| user.memories).sum());
         if let Some(largest) = made.last_mut() {
-            largest.memories = (largest.memories + missing).min(MOST as usize);
+            largest.memories = (largest.memories + missing).min(self.most as usize);
         }
         made
     }
