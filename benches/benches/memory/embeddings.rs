@@ -1,4 +1,4 @@
-//! One embedder for everybody, also over HTTP in the shape of OpenAI's API, so that every library compared calls the
+//! One embedder for everybody, also over HTTP in the shape of `OpenAI`'s API, so that every library compared calls the
 //! same vectors at the same price.
 
 use std::collections::HashMap;

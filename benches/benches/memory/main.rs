@@ -27,7 +27,7 @@ use place::Place;
 struct Arguments {
     /// What to measure; everything when none is named.
     sections: Vec<Section>,
-    /// The directory of a sentence transformer (MiniLM); the built-in embedder without it.
+    /// The directory of a sentence transformer (`MiniLM`); the built-in embedder without it.
     #[arg(long)]
     embedder: Option<PathBuf>,
     /// Of the made-up conversations.
@@ -53,7 +53,7 @@ enum Section {
     Founding,
     /// Semantic search over up to a million memories.
     Scale,
-    /// mem0 and LangGraph's store and checkpointer on the same Postgres.
+    /// mem0 and `LangGraph`'s store and checkpointer on the same Postgres.
     Peers,
 }
 
@@ -74,7 +74,7 @@ async fn main() -> Result<()> {
             report.insert("founding".to_owned(), figures);
         }
         if wants(Section::Peers) {
-            let figures = peers::run(&place, &embeddings, arguments.seed, &arguments.peers).await?;
+            let figures = Box::pin(peers::run(&place, &embeddings, arguments.seed, &arguments.peers)).await?;
             report.insert("peers".to_owned(), figures);
         }
     }

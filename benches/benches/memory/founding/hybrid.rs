@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{SessionId, UserId};
 use hot::Read;
 use local::database::OwnDatabase;
+use serde_json::Value;
 
 use super::{K, LATEST, Variant};
 use crate::embeddings::Embeddings;
@@ -60,7 +61,7 @@ impl Hybrid {
     }
 
     /// The answer to a question of an agent, whole.
-    pub(crate) async fn recall(&self, agent: usize, question: usize) -> Result<serde_json::Value> {
+    pub(crate) async fn recall(&self, agent: usize, question: usize) -> Result<Value> {
         let agent = self.agent(agent)?;
         let query = agent.questions.get(question).context("no such question")?;
         let path = format!("/v1/users/{}/recall", agent.user);
@@ -124,12 +125,16 @@ impl Variant for Hybrid {
 
     async fn search(&self, agent: usize, question: usize) -> Result<Vec<(usize, i64)>> {
         let answer = self.recall(agent, question).await?;
-        let events = answer["events"].as_array().context("recall answers events")?;
+        let events = answer.get("events").and_then(Value::as_array).context("recall answers events")?;
         events
             .iter()
             .map(|event| {
-                let session = event["session"].as_str().and_then(|name| self.sessions.get(name));
-                session.copied().zip(event["version"].as_i64()).context("an event has its place")
+                let session =
+                    event.get("session").and_then(Value::as_str).and_then(|name| self.sessions.get(name));
+                session
+                    .copied()
+                    .zip(event.get("version").and_then(Value::as_i64))
+                    .context("an event has its place")
             })
             .collect()
     }

@@ -106,7 +106,7 @@ pub(crate) async fn run(
     let questions = world.questions().count();
     say(&format!("founding: {} agents of {} turns, {questions} questions", sizes.agents, sizes.turns));
     let started = Instant::now();
-    precision::embed_all(embeddings, &world).await?;
+    embed_all(embeddings, &world).await?;
     say(&format!("  embedded in {:.0} s", started.elapsed().as_secs_f64()));
     let redis = Arc::new(RedisOnly::fill(embeddings, &world).await?);
     let postgres = Arc::new(PostgresOnly::fill(place, embeddings, &world).await?);

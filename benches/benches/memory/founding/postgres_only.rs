@@ -111,7 +111,7 @@ impl Variant for PostgresOnly {
             .await?;
         let row = client.query_one(&read, &[&self.agent(agent)?.user]).await?;
         let state: Value = row.try_get(0)?;
-        Ok(state["recent_messages"].as_array().map_or(0, Vec::len))
+        Ok(state.get("recent_messages").and_then(Value::as_array).map_or(0, Vec::len))
     }
 
     async fn latest(&self, agent: usize) -> Result<usize> {
@@ -166,6 +166,9 @@ pub(super) fn payload(turn: &crate::world::Turn) -> Value {
 
 /// Which turn a payload is of.
 pub(super) fn place_of(payload: &Value) -> Result<(usize, i64)> {
-    let session = payload["session"].as_u64().context("a payload has its session")?;
-    Ok((usize::try_from(session)?, payload["version"].as_i64().context("a payload has its version")?))
+    let session = payload.get("session").and_then(Value::as_u64).context("a payload has its session")?;
+    Ok((
+        usize::try_from(session)?,
+        payload.get("version").and_then(Value::as_i64).context("a payload has its version")?,
+    ))
 }

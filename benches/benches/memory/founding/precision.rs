@@ -143,11 +143,13 @@ async fn in_memory(
 /// Says of a question what was missing and what came in its place, with the parts of its score.
 fn explain(agent: &Agent, question: &Question, answer: &Value) {
     let empty = Vec::new();
-    let events = answer["events"].as_array().unwrap_or(&empty);
+    let events = answer.get("events").and_then(Value::as_array).unwrap_or(&empty);
     let place = |event: &Value| {
-        let session =
-            event["session"].as_str().and_then(|name| name.rsplit('-').next()?.parse::<usize>().ok());
-        session.zip(event["version"].as_i64())
+        let session = event
+            .get("session")
+            .and_then(Value::as_str)
+            .and_then(|name| name.rsplit('-').next()?.parse::<usize>().ok());
+        session.zip(event.get("version").and_then(Value::as_i64))
     };
     let is_right = |event: &Value| place(event).is_some_and(|place| question.relevant.contains(&place));
     if events.iter().all(is_right) {
@@ -158,10 +160,10 @@ fn explain(agent: &Agent, question: &Question, answer: &Value) {
         let mark = if is_right(event) { "right" } else { "WRONG" };
         say(&format!(
             "  {mark} {} {}: {}  {}",
-            event["session"].as_str().unwrap_or_default(),
-            event["speaker"].as_str().unwrap_or_default(),
-            event["content"].as_str().unwrap_or_default(),
-            event["score"]
+            event.get("session").and_then(Value::as_str).unwrap_or_default(),
+            event.get("speaker").and_then(Value::as_str).unwrap_or_default(),
+            event.get("content").and_then(Value::as_str).unwrap_or_default(),
+            event.get("score").unwrap_or(&Value::Null)
         ));
     }
     let came: Vec<_> = events.iter().filter_map(place).collect();

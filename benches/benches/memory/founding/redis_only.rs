@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig, RedisResult};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -51,7 +51,7 @@ impl Drop for Server {
 impl RedisOnly {
     pub(crate) async fn fill(embeddings: &Embeddings, world: &World) -> Result<Self> {
         let (server, client) = start().await?;
-        let mut first = client.get_multiplexed_async_connection().await?;
+        let mut first = connected(&client).await?;
         let before = used(&mut first).await?;
         let mut agents = Vec::new();
         for agent in &world.agents {
@@ -72,7 +72,7 @@ impl RedisOnly {
                 agent.questions.iter().map(|question| question.text.as_str()).collect();
             agents.push(Kept {
                 user: agent.user.clone(),
-                connection: client.get_multiplexed_async_connection().await?,
+                connection: connected(&client).await?,
                 questions: embeddings.of(&questions).await?,
             });
         }
@@ -94,7 +94,7 @@ impl Variant for RedisOnly {
         let agent = self.agent(agent)?;
         let state: String = agent.connection.clone().get(memory_key(&agent.user)).await?;
         let state: Value = serde_json::from_str(&state)?;
-        Ok(state["recent_messages"].as_array().map_or(0, Vec::len))
+        Ok(state.get("recent_messages").and_then(Value::as_array).map_or(0, Vec::len))
     }
 
     async fn latest(&self, agent: usize) -> Result<usize> {
@@ -148,6 +148,12 @@ fn vectors_key(user: &str) -> String {
     format!("agent:vectors:{user}")
 }
 
+/// A connection whose answers may take as long as they do: a slow one is a measurement, not an error.
+async fn connected(client: &redis::Client) -> RedisResult<MultiplexedConnection> {
+    let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&patient).await
+}
+
 /// What the server says its data takes.
 async fn used(connection: &mut MultiplexedConnection) -> Result<u64> {
     let info: String = redis::cmd("info").arg("memory").query_async(connection).await?;
@@ -171,7 +177,7 @@ async fn start() -> Result<(Server, redis::Client)> {
     let mut server = Server { process, _folder: folder };
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}/"))?;
     for _ in 0..250 {
-        if client.get_multiplexed_async_connection().await.is_ok() {
+        if connected(&client).await.is_ok() {
             return Ok((server, client));
         }
         if let Some(status) = server.process.try_wait()? {

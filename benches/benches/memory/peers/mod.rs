@@ -1,4 +1,4 @@
-//! Side by side with mem0 (pgvector, nothing inferred by a model) and with LangGraph's Postgres store and checkpointer: the
+//! Side by side with mem0 (pgvector, nothing inferred by a model) and with `LangGraph`'s Postgres store and checkpointer: the
 //! same texts, the same embedder over HTTP, the same server, called one after the other by one Python process
 //! (`benches/peers/peers.py`), ours over HTTP from there too.
 
@@ -21,6 +21,7 @@ use python::Python;
 
 /// How much is compared.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "the names of options, which say what they belong to")]
 pub(crate) struct PeerSizes {
     /// Users that everybody remembers.
     #[arg(long, default_value_t = 10)]
@@ -226,21 +227,24 @@ impl Stage {
     ) -> Result<Option<(Times, Vec<Value>)>> {
         let order = json!({"do": "pass", "system": system, "call": call, "arguments": arguments});
         let mut answer = self.python.order(&order).await?;
-        if let Some(error) = answer["error"].as_str() {
+        if let Some(error) = answer.get("error").and_then(Value::as_str) {
             say(&format!("  {call} of {system} failed: {error}"));
             return Ok(None);
         }
         let mut times = Times::default();
-        for milliseconds in answer["milliseconds"].as_array().context("a pass answers its times")? {
+        for milliseconds in
+            answer.get("milliseconds").and_then(Value::as_array).context("a pass answers its times")?
+        {
             times.add_milliseconds(milliseconds.as_f64().context("a time is a number")?);
         }
-        let Value::Array(results) = answer["results"].take() else { return Ok(Some((times, Vec::new()))) };
+        let results = answer.get_mut("results").map(Value::take);
+        let Some(Value::Array(results)) = results else { return Ok(Some((times, Vec::new()))) };
         Ok(Some((times, results)))
     }
 }
 
 fn expect_done(system: &str, answer: &Value) -> Result<()> {
-    match answer["error"].as_str() {
+    match answer.get("error").and_then(Value::as_str) {
         Some(error) => bail!("{system}: {error}"),
         None => Ok(()),
     }
