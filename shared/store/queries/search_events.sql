@@ -1,6 +1,7 @@
 -- The events of a user that a question may be about, with what it takes to score them.
 -- $1 tenant, $2 user, $3 the question's words, $4 its embedding, $5 the embedder, $6 how many to pick by each measure;
--- $7 and $8 since when and until when: one pair per time the question names.
+-- $7 and $8 since when and until when: one pair per time the question names; each null where it does not matter: $9 the name
+-- of the only session, $10 since when and $11 until when it happened, $12 the time it had happened by.
 --
 -- Exact: every indexed row of the user is looked at, found by tenant and user, never by an index of vectors, which
 -- would be filtered afterwards and come back with too few. So at least $6 events come back when the user has them.
@@ -20,6 +21,18 @@ own as materialized (
            )) end as occurred_at
     from afterthought.event_index i
     where i.tenant = $1 and i.user_id = $2
+      and ($9::text is null or i.session_id = (
+          select id from afterthought.sessions where tenant = $1 and user_id = $2 and session = $9
+      ))
+      and (num_nonnulls($10::timestamptz, $11::timestamptz, $12::timestamptz) = 0 or (
+          select ($10 is null or said.at >= $10) and ($11 is null or said.at < $11) and ($12 is null or said.at <= $12)
+          from (
+              select coalesce(i.occurred_at, (
+                  select e.occurred_at from afterthought.session_events e
+                  where e.session_id = i.session_id and e.version = i.version
+              )) as at
+          ) said
+      ))
 ),
 totals as materialized (
     select count(*) as texts, coalesce(avg(length), 0)::float8 as average_length,

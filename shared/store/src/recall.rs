@@ -30,9 +30,9 @@ pub struct Search<'a> {
 /// What a search may find; everything that holds now, by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Filter<'a> {
-    /// Only memories of these types; of all when there is none.
+    /// Only memories of these types; of all when there is none. Events have no type.
     pub types: &'a [MemoryType],
-    /// Only memories of these scopes; of all when there is none.
+    /// Only memories of these scopes; of all when there is none. Events have no scope.
     pub scopes: &'a [Scope],
     /// Only what comes from this session of the user, by its name.
     pub session: Option<&'a str>,
@@ -40,7 +40,8 @@ pub struct Filter<'a> {
     pub since: Option<Timestamp>,
     /// Only what happened, or began to hold, before this time.
     pub until: Option<Timestamp>,
-    /// What held at this time instead of now: what has been replaced since is found, what began to hold later is not.
+    /// What held at this time instead of now: what has been replaced since is found, what began to hold or happened later is
+    /// not.
     pub as_of: Option<Timestamp>,
 }
 
@@ -211,8 +212,21 @@ pub(crate) async fn search_events(
     let candidates = i64::from(search.candidates);
     let (since, until): (Vec<Timestamp>, Vec<Timestamp>) =
         search.times.iter().map(|time| (time.start, time.end)).unzip();
-    let values: [&(dyn ToSql + Sync); 8] =
-        [&tenant.as_str(), &user.as_str(), &search.words, &vector, &model, &candidates, &since, &until];
+    let Filter { session, since: from, until: to, as_of, .. } = search.filter;
+    let values: [&(dyn ToSql + Sync); 12] = [
+        &tenant.as_str(),
+        &user.as_str(),
+        &search.words,
+        &vector,
+        &model,
+        &candidates,
+        &since,
+        &until,
+        &session,
+        &from,
+        &to,
+        &as_of,
+    ];
     found(&transaction.query(statement, &values).await?, recalled_event)
 }
 

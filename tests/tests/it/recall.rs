@@ -655,3 +655,35 @@ async fn a_filter_is_read_from_the_request_and_the_same_is_said_once() {
         assert_eq!((status, problem["parameter"].as_str()), (400, Some(parameter)), "{problem}");
     }
 }
+
+#[tokio::test]
+async fn a_filter_holds_for_events_too() {
+    let stage = Stage::set().await;
+    for (session, line) in [("first", "Ada: The boat is red."), ("second", "Ada: The boat is blue.")] {
+        let id = stage.say("acme", "ada", session, &[line]).await;
+        let year = if session == "first" { 2024 } else { 2025 };
+        let set = format!(
+            "update afterthought.session_events set occurred_at = '{year}-06-01T00:00:00Z' where session_id = $1"
+        );
+        stage.owner.execute(&set, &[&id.0]).await.unwrap();
+        stage.wake("acme", id).await;
+    }
+    stage.indexed("acme", "bob", "first", &["Bob: My boat is green."]).await;
+    let (red, blue) = ("The boat is red.", "The boat is blue.");
+    for (query, expected) in [
+        ("", vec![blue, red]),
+        ("&session=first", vec![red]),
+        ("&session=third", vec![]),
+        ("&since=2025-06-01T00:00:00Z", vec![blue]),
+        ("&until=2025-06-01T00:00:00Z", vec![red]),
+        ("&as_of=2024-06-01T00:00:00Z", vec![red]),
+        ("&as_of=2024-05-31T00:00:00Z", vec![]),
+        ("&session=second&until=2025-01-01T00:00:00Z", vec![]),
+        ("&type=fact&scope=user", vec![blue, red]),
+    ] {
+        let answer = stage.ok("acme", "/v1/users/ada/recall", &format!("query=boat{query}")).await;
+        let mut events = texts(&answer, "events");
+        events.sort_unstable();
+        assert_eq!(events, expected, "{query}");
+    }
+}

@@ -66,11 +66,11 @@ pub(crate) struct Asked {
     /// Only what comes from this session.
     #[param(value_type = Option<String>, min_length = 1, max_length = 200)]
     pub(crate) session: Option<SessionName>,
-    /// Only what began to hold at this time or later.
+    /// Only what began to hold, or happened, at this time or later.
     pub(crate) since: Option<Timestamp>,
-    /// Only what began to hold before this time.
+    /// Only what began to hold, or happened, before this time.
     pub(crate) until: Option<Timestamp>,
-    /// What held at this time instead of now, as far as it is known by now.
+    /// What held, or had happened, at this time instead of now, as far as it is known by now.
     pub(crate) as_of: Option<Timestamp>,
 }
 
