@@ -12,7 +12,7 @@ use domain::{MemoryType, Scope, SessionName, TenantId, UserId};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use store::{Embedding, Filter, Search};
+use store::{Embedding, Search};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
