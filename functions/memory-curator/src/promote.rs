@@ -97,7 +97,7 @@ mod tests {
             session_name: "chat".into(),
             after: 4,
             generation: 0,
-            head: 4 + payloads.len() as i64,
+            head: 4 + i64::try_from(payloads.len()).unwrap(),
             events: (5..).zip(payloads).map(event).collect(),
         }
     }

@@ -171,10 +171,9 @@ async fn a_deleted_memory_is_seen_by_nobody_and_not_learned_again_until_it_is_ta
     let stage = Stage::set().await;
     let session = stage.told("chat", "I met Caroline Smith in Lisbon.").await;
     let all = stage.get("/memories?type=entity").await;
-    let caroline = all["memories"].as_array().unwrap().iter();
-    let caroline = caroline
-        .into_iter()
-        .find(|memory| memory["content"].as_str().unwrap().contains("Caroline Smith (person)"));
+    let is_caroline =
+        |memory: &&Value| memory["content"].as_str().unwrap().contains("Caroline Smith (person)");
+    let caroline = all["memories"].as_array().unwrap().iter().find(is_caroline);
     let caroline = id(caroline.unwrap(), "id");
     stage.index().await;
     let path = format!("/memories/{caroline}");

@@ -121,7 +121,7 @@ impl Parts {
         let patch = MemoryPatch {
             version: asked.version,
             pinned: asked.pinned,
-            expires_at: asked.expires_at.map(|until| until.map(|moment| moment.0)),
+            expires_at: asked.expires_at.map(|until| until.0.map(|moment| moment.0)),
             restore: asked.status.is_some(),
         };
         let changed = self.store.change_memory(tenant, user, id, &patch, request).await;

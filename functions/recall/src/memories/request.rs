@@ -286,10 +286,15 @@ pub(crate) struct PatchAsked {
     /// Until when it is to be kept, a time to come; null for good.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub(crate) expires_at: Option<Option<Moment>>,
+    pub(crate) expires_at: Option<Until>,
     /// `active` takes a deletion back.
     pub(crate) status: Option<Restored>,
 }
+
+/// Until when a memory is kept; for good when it is null.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Until(pub(crate) Option<Moment>);
 
 /// The one status that can be asked for.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -397,7 +402,7 @@ mod tests {
     fn a_patch_tells_what_is_not_given_from_null() {
         let patch = |body: Value| serde_json::from_value::<PatchAsked>(body).unwrap();
         assert_eq!(patch(json!({"version": 1, "pinned": true})).expires_at, None);
-        assert_eq!(patch(json!({"version": 1, "expires_at": null})).expires_at, Some(None));
+        assert_eq!(patch(json!({"version": 1, "expires_at": null})).expires_at, Some(Until(None)));
         assert_eq!(patch(json!({"version": 1})).check().unwrap_err().parameter.as_deref(), Some("body"));
         let old = patch(json!({"version": 0, "pinned": true})).check().unwrap_err();
         assert_eq!(old.parameter.as_deref(), Some("version"));
