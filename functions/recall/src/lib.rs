@@ -1,14 +1,15 @@
 //! Answers what is remembered of a user.
 //!
-//! Trigger: HTTP. Reads: events, memories and profiles in Postgres, contexts in DynamoDB. Writes: the context of a session
-//! that hot state has lost, decisions of reviewers, memories and what becomes of them. Emits: wake-ups of the indexer
-//! for what was approved or changed, and of the memory-curator for what is promoted.
+//! Trigger: HTTP. Reads: events, memories and profiles in Postgres, hot state in DynamoDB. Writes: the context of a session
+//! that hot state has lost, working memory and the state of tools, decisions of reviewers, memories and what becomes of
+//! them. Emits: wake-ups of the indexer for what was approved or changed, and of the memory-curator for what is promoted.
 //!
 //! - `GET /v1/users/{user}/recall?query=…&k=…` what answers a question: `k` memories and `k` events, best first
 //! - `GET /v1/users/{user}/hydrate?session=…&query=…` what it takes to go on with a conversation
 //! - `…/v1/users/{user}/memories…` what is remembered: listed, shown, made, corrected, pinned, deleted, promoted
 //! - `GET /v1/reviews`, `GET` and `POST /v1/reviews/{id}` what waits for a person, and their decisions
 //! - `/v1/users/{user}/sessions/…` the state of an application's own agents: logs, states, checkpoints, operations
+//! - `…/v1/users/{user}/sessions/{session}/working-memory` and `…/tools/{tool}` what an application keeps while it works
 //! - `GET /v1/health` whether Postgres answers
 //! - `/v1/admin/…` what an operator asks and orders over all tenants, only where `ADMIN_API` is true
 //!

@@ -289,7 +289,7 @@ async fn figures() {
     let document = format!(r#"{{"current_task":{{"goal":"find","step":1}},"tool_results":["{filling}"]}}"#);
     stage.put_working_memory("chat", &document).await;
     let working = "/v1/users/ada/sessions/chat/working-memory";
-    let step = json!({"current_task": {"step": 2}});
+    let (step, table) = (json!({"current_task": {"step": 2}}), stage.aws.dynamodb());
     for (name, rounds) in [
         ("get_item alone", 300),
         ("read a part", 300),
@@ -303,7 +303,7 @@ async fn figures() {
             match name {
                 "get_item alone" => {
                     let key = |text: &str| AttributeValue::S(text.to_owned());
-                    let request = stage.aws.dynamodb().get_item().table_name(HOT_TABLE);
+                    let request = table.get_item().table_name(HOT_TABLE);
                     let request =
                         request.key("pk", key("user#default#ada")).key("sk", key("working-memory#chat"));
                     request.consistent_read(true).send().await.unwrap();
