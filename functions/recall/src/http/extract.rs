@@ -191,7 +191,7 @@ fn wrong(kind: &str, path: &str, message: &str) -> Problem {
 /// A value of a query string: a text, and a number or a yes or no where one is expected.
 struct Text(String);
 
-impl<'de> IntoDeserializer<'de, Plain> for Text {
+impl IntoDeserializer<'_, Plain> for Text {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

@@ -22,11 +22,11 @@ pub(crate) struct Problem {
     /// What stands, where the request was made for something older.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub(crate) current: Option<Value>,
+    pub(crate) current: Option<Box<Value>>,
     #[serde(skip)]
     allow: Option<&'static str>,
     #[serde(skip)]
-    retry_after_seconds: Option<u64>,
+    retry_after_seconds: Option<u32>,
 }
 
 impl Problem {
@@ -99,6 +99,7 @@ impl Problem {
     /// More requests than the tenant may make.
     pub(crate) fn too_many_requests(per_minute: u32, wait: std::time::Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         let detail = format!("the tenant may ask {per_minute} times a minute; ask again in {seconds} s");
         Self { retry_after_seconds: Some(seconds), ..Self::new(429, "Too Many Requests", detail) }
     }
@@ -112,7 +113,7 @@ impl Problem {
     /// The same problem, showing what stands.
     #[must_use]
     pub(crate) fn with_current(self, current: Value) -> Self {
-        Self { current: Some(current), ..self }
+        Self { current: Some(Box::new(current)), ..self }
     }
 }
 

@@ -101,7 +101,7 @@ impl Parts {
         let filter = filter(r#type.as_ref(), scope.as_ref(), session.as_ref(), (since, until), as_of)?;
         let speakers = self.store.speakers(tenant, user).await.map_err(|error| postgres_is_down(&error))?;
         let question = Subject::read(query.as_str(), &speakers, now.to_zoned(TimeZone::UTC).date());
-        let vector = self.embed(&question.subject).await;
+        let vector = self.embed(&question.words).await;
         let times = around(&question.times);
         let mut memory_candidates = memory_candidates(k);
         loop {
@@ -109,7 +109,7 @@ impl Parts {
                 filter,
                 memory_candidates,
                 times: &times,
-                ..self.search(&question.subject, vector.as_deref())
+                ..self.search(&question.words, vector.as_deref())
             };
             let found =
                 self.store.recall(tenant, user, &search).await.map_err(|error| postgres_is_down(&error))?;

@@ -21,7 +21,7 @@ const ROLES: [(&str, &[&str]); 2] = [
 pub(crate) struct Subject {
     /// The question without the names of speakers. Who is asked about has mostly *said* the answer, and a search for the
     /// name finds those who mention it instead. The whole question where nothing else is left.
-    pub(crate) subject: String,
+    pub(crate) words: String,
     /// The speakers it names.
     pub(crate) named: Vec<String>,
     /// The role it names, where it names no speaker and only one role: `I` is the user, `you` the assistant.
@@ -142,21 +142,21 @@ mod tests {
     #[test]
     fn the_names_of_speakers_leave_the_subject() {
         let question = Subject::read("When did Melanie's kids meet ada?", &speakers(), TODAY);
-        assert_eq!(question.subject, "When did kids meet ?");
+        assert_eq!(question.words, "When did kids meet ?");
         assert_eq!(question.named, speakers());
     }
 
     #[test]
     fn a_question_that_is_only_a_name_keeps_it() {
         let question = Subject::read("Who is Melanie?", &speakers(), TODAY);
-        assert_eq!(question.subject, "Who is Melanie?");
+        assert_eq!(question.words, "Who is Melanie?");
         assert_eq!(question.named, ["Melanie"]);
     }
 
     #[test]
     fn a_question_without_speakers_stays_as_it_is() {
         let question = Subject::read("What about Lisbon?", &[], TODAY);
-        assert_eq!((question.subject.as_str(), question.named.len()), ("What about Lisbon?", 0));
+        assert_eq!((question.words.as_str(), question.named.len()), ("What about Lisbon?", 0));
     }
 
     fn days(query: &str) -> Vec<(String, String)> {
