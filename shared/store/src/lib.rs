@@ -38,6 +38,7 @@ mod tenants;
 mod tls;
 mod upkeep;
 mod user;
+mod user_progress;
 mod users;
 
 pub use access::Access;
@@ -74,3 +75,4 @@ pub use steer::{Cancelled, ReplayFrom};
 pub use target::Target;
 pub use tls::client_config;
 pub use user::{UserEvent, UserMemory};
+pub use user_progress::{ProgressOf, SessionAgent, SessionProgress};
