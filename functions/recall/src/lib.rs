@@ -7,6 +7,8 @@
 //! - `GET /v1/users/{user}/recall?query=…&k=…` what answers a question: `k` memories and `k` events, best first
 //! - `GET /v1/users/{user}/hydrate?session=…&query=…` what it takes to go on with a conversation
 //! - `…/v1/users/{user}/memories…` what is remembered: listed, shown, made, corrected, pinned, deleted, promoted
+//! - `GET /v1/users/{user}/status` how far every agent is with what was said
+//! - `POST /v1/mcp` the same as tools of the Model Context Protocol
 //! - `GET /v1/reviews`, `GET` and `POST /v1/reviews/{id}` what waits for a person, and their decisions
 //! - `/v1/users/{user}/sessions/…` the state of an application's own agents: logs, states, checkpoints, operations
 //! - `…/v1/users/{user}/sessions/{session}/working-memory` and `…/tools/{tool}` what an application keeps while it works
@@ -23,12 +25,14 @@ mod admin;
 mod health;
 mod http;
 mod hydrate;
+mod mcp;
 mod memories;
 mod review;
 mod search;
 mod sessions;
 mod shutdown;
 mod working;
+mod status;
 
 use std::sync::{Arc, OnceLock};
 
@@ -59,6 +63,8 @@ pub(crate) struct Parts {
     pub(crate) now: fn() -> Timestamp,
     pub(crate) indexer: Option<review::Indexer>,
     pub(crate) curator: Option<memories::Curator>,
+    /// The agents there are, as far as it was told.
+    pub(crate) agents: Vec<String>,
     pub(crate) admin: Option<Admin>,
     pub(crate) limiter: http::Limiter,
     pub(crate) accesses: search::Accesses,
@@ -82,6 +88,7 @@ impl Recall {
             now,
             indexer: None,
             curator: None,
+            agents: Vec::new(),
             admin: None,
             limiter,
             accesses,
@@ -106,10 +113,12 @@ impl Recall {
     /// The same function, telling the indexer among `routes` of every memory that is approved or changed, and the
     /// memory-curator of every promotion. Untold, the indexer finds it with the session's next event, and the
     /// memory-curator with its next tick.
+    /// Whoever asks how far the agents are is told of all in `routes`, also of those that have not begun.
     #[must_use]
     pub fn with_indexer(self, publisher: Publisher, routes: &Routes) -> Self {
         self.with(|parts| {
             parts.curator = memories::Curator::routed(publisher.clone(), routes);
+            parts.agents = routes.all().map(|(agent, _)| agent.to_owned()).collect();
             parts.indexer = review::Indexer::routed(publisher, routes);
         })
     }

@@ -28,7 +28,8 @@ pub fn init_telemetry(config: &Config) -> anyhow::Result<Telemetry> {
         tracing::error!(place, "panicked");
     }));
     let level = config.variables.get("RUST_LOG").map_or("info", String::as_str);
-    let filter = EnvFilter::try_new(level)?;
+    // The MCP library's own words quote requests.
+    let filter = EnvFilter::try_new(level)?.add_directive("rmcp=off".parse()?);
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     if config.in_lambda {
         logs.json().without_time().with_current_span(false).init();

@@ -500,7 +500,7 @@ async fn a_request_that_would_mean_something_else_is_refused() {
     for (name, body, named) in [
         ("pause", json!({"agent": "echoo"}), "echo, other"),
         ("replay", json!({"tenant": "acme"}), "`version` is missing"),
-        ("redrive", json!({"reason": 5}), "`reason` is 5"),
+        ("redrive", json!({"reason": 5}), "`reason`: invalid type: integer `5`"),
     ] {
         let (status, detail) = stage.refused(name, body).await;
         assert!(status == 400 && detail.contains(named), "{status} {detail}");

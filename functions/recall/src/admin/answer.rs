@@ -1,23 +1,25 @@
 //! The answers as operators see them.
 
-use domain::{MemoryId, SessionId, TenantId, UserId};
+use domain::{MemoryId, SessionId, SessionName, TenantId, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{HoldReason, RunRecord, ThoughtOutcome};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The most items that an answer to an order lists.
 pub(super) const MOST_LISTED: usize = 100;
 
 /// How far everything is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorStatus)]
 pub(super) struct Status {
     pub(super) agents: Vec<AgentStatus>,
     pub(super) holds: Vec<HoldAnswer>,
     pub(super) slot: SlotAnswer,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AgentStatus {
     pub(super) agent: String,
     pub(super) events: i64,
@@ -30,7 +32,7 @@ pub(super) struct AgentStatus {
     pub(super) quarantined: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SlotAnswer {
     pub(super) name: String,
     pub(super) exists: bool,
@@ -42,32 +44,38 @@ pub(super) struct SlotAnswer {
 }
 
 /// What is not thought about for now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HoldAnswer {
+    #[schema(value_type = Option<String>)]
     pub(super) tenant: Option<TenantId>,
     pub(super) agent: Option<String>,
+    #[schema(value_type = Option<String>)]
     pub(super) user: Option<UserId>,
     pub(super) session: Option<String>,
+    #[schema(value_type = String)]
     pub(super) reason: HoldReason,
     pub(super) until: Option<Timestamp>,
     pub(super) since: Timestamp,
 }
 
 /// A page of the history of runs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Runs {
     pub(super) runs: Vec<RunAnswer>,
     /// What `before` gets the next page; absent on the last one.
     pub(super) next: Option<Uuid>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RunAnswer {
     run: Uuid,
     agent: String,
+    #[schema(value_type = String)]
     tenant: TenantId,
+    #[schema(value_type = String)]
     user: UserId,
     session: String,
+    #[schema(value_type = uuid::Uuid)]
     session_id: SessionId,
     after: i64,
     through: i64,
@@ -111,25 +119,31 @@ impl From<RunRecord> for RunAnswer {
 }
 
 /// What became of the events of a session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Became {
+    #[schema(value_type = String)]
     pub(super) tenant: TenantId,
+    #[schema(value_type = String)]
     pub(super) user: UserId,
-    pub(super) session: String,
+    #[schema(value_type = String)]
+    pub(super) session: SessionName,
+    #[schema(value_type = uuid::Uuid)]
     pub(super) session_id: SessionId,
     pub(super) events: Vec<EventAnswer>,
     /// What `from` gets the next page; absent when this one is not full.
     pub(super) next: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+/// What became of an event.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventOutcome)]
 pub(super) struct EventAnswer {
     pub(super) version: i64,
     pub(super) agents: Vec<AgentOutcome>,
 }
 
 /// What became of an event at an agent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AgentOutcome {
     pub(super) agent: String,
     /// `waiting`, `thinking`, `held`, `thought`, `nothing`, `degraded`, `quarantined` or `cancelled`.
@@ -144,7 +158,7 @@ pub(super) struct AgentOutcome {
     pub(super) thoughts: Vec<ThoughtAnswer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ThoughtAnswer {
     /// `stored`, `merged`, `superseded`, `pending` or `dropped`.
     outcome: String,
@@ -152,6 +166,7 @@ pub(super) struct ThoughtAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
     memory: Option<MemoryId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -169,19 +184,22 @@ impl From<ThoughtOutcome> for ThoughtAnswer {
 }
 
 /// A session whose agent an order affected.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Affected {
     pub(super) agent: String,
+    #[schema(value_type = String)]
     pub(super) tenant: TenantId,
+    #[schema(value_type = Option<String>)]
     pub(super) user: Option<UserId>,
     pub(super) session: Option<String>,
+    #[schema(value_type = uuid::Uuid)]
     pub(super) session_id: SessionId,
     #[serde(flatten)]
     pub(super) of: Extent,
 }
 
 /// What of the session.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum Extent {
     /// Woken for everything up to a version.
@@ -192,7 +210,7 @@ pub(super) enum Extent {
     Quarantined { run: Uuid, after: i64, through: i64, reason: String, at: Timestamp },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Paused {
     pub(super) holds: usize,
     pub(super) until: Option<Timestamp>,
@@ -200,7 +218,7 @@ pub(super) struct Paused {
 }
 
 /// What is woken. A session counts once for every agent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Sent {
     pub(super) sessions: usize,
     pub(super) woken: usize,
@@ -210,7 +228,7 @@ pub(super) struct Sent {
 }
 
 /// What is passed over. A session and its events count once for every agent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CalledOff {
     pub(super) sessions: usize,
     pub(super) events: i64,
@@ -218,7 +236,7 @@ pub(super) struct CalledOff {
 }
 
 /// What is tried again.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Redriven {
     pub(super) windows: usize,
     pub(super) woken: usize,

@@ -2,40 +2,21 @@
 //! replaying and redriving. Never content.
 
 mod answer;
-pub(crate) mod fields;
 mod inspect;
 mod moment;
+mod operations;
 mod request;
 mod steer;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::request::Parts as Head;
-use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use domain::{SessionId, SessionName, TenantId, UserId};
 use hot::Hot;
-use jiff::Timestamp;
 use queue::{Publisher, Routes};
 use runtime::{Config, InvalidConfig, Services};
 use store::{Role, Store, Target};
 
-use self::request::{Aim, Operation};
-use crate::http::{Answer, Problem, Shared, TENANT_HEADER, body_of, postgres_is_down};
-
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/v1/admin/{*path}", any(operate))
-}
-
-async fn operate(State(parts): State<Shared>, request: Request) -> Result<Response, Problem> {
-    let admin = parts.admin.as_ref().expect("the paths exist only where operators are obeyed");
-    let (head, body) = request.into_parts();
-    let body = body_of(body).await?;
-    admin.handle(&head, &body, (parts.now)()).await
-}
-
-fn ok<T: serde::Serialize>(answer: &T) -> Response {
-    Answer::ok(answer).into_response()
-}
+pub(crate) use self::operations::routes;
+use self::request::Aim;
+use crate::http::{Problem, postgres_is_down};
 
 /// The environment variable that lets the function act for operators.
 const VARIABLE: &str = "ADMIN_API";
@@ -69,56 +50,6 @@ impl Admin {
         }))
     }
 
-    /// Answers one request.
-    async fn handle(&self, head: &Head, body: &[u8], now: Timestamp) -> Result<Response, Problem> {
-        let operation = self.read(head, body, now)?;
-        self.answer(operation, now).await
-    }
-
-    fn read(&self, head: &Head, body: &[u8], now: Timestamp) -> Result<Operation, Problem> {
-        if head.headers.contains_key(TENANT_HEADER) {
-            // Whoever sends it means one tenant, and would be given all.
-            return Err(Problem::invalid(
-                TENANT_HEADER,
-                format!(
-                    "header `{TENANT_HEADER}` is given, expected none: `tenant` says whose sessions are meant"
-                ),
-            ));
-        }
-        let (method, path) = (head.method.as_str(), head.uri.path());
-        Operation::read(method, path, head.uri.query().unwrap_or_default(), body, &self.agents(), now)
-    }
-
-    async fn answer(&self, operation: Operation, now: Timestamp) -> Result<Response, Problem> {
-        match operation {
-            Operation::Status => self.status(now).await.map(|answer| ok(&answer)),
-            Operation::Runs { aim, outcome, since, until, before, limit } => {
-                let target = self.target(&aim).await?;
-                let filter = store::RunFilter { target, outcome, since, until, reason: None, before };
-                self.runs(&filter, limit).await.map(|answer| ok(&answer))
-            }
-            Operation::Events { tenant, user, session, agent, from, to } => {
-                let id = self.session(&tenant, &user, &session).await?;
-                let agents: Vec<&str> = match &agent {
-                    Some(agent) => vec![agent],
-                    None => self.agents(),
-                };
-                let events = self.events(&tenant, id, from, to, &agents, now).await?;
-                let next = events.last().filter(|last| last.version == to).map(|_| to.saturating_add(1));
-                Ok(ok(&answer::Became { tenant, user, session, session_id: id, events, next }))
-            }
-            Operation::Pause { aim, until } => self.pause(aim, until).await.map(|answer| ok(&answer)),
-            Operation::Resume { aim } => self.resume(&aim, now).await.map(|answer| ok(&answer)),
-            Operation::Cancel { aim, before } => self.cancel(&aim, before).await.map(|answer| ok(&answer)),
-            Operation::Replay { aim, from } => self.replay(&aim, from, now).await.map(|answer| ok(&answer)),
-            Operation::Redrive { aim, since, until, reason } => {
-                let target = self.target(&aim).await?;
-                let filter = store::RunFilter { target, outcome: None, since, until, reason, before: None };
-                self.redrive(filter, now).await.map(|answer| ok(&answer))
-            }
-        }
-    }
-
     /// Every agent there is.
     fn agents(&self) -> Vec<&str> {
         self.routes.all().map(|(agent, _)| agent).collect()
@@ -135,11 +66,11 @@ impl Admin {
 
     async fn session(
         &self,
-        tenant: &domain::TenantId,
-        user: &domain::UserId,
-        session: &str,
-    ) -> Result<domain::SessionId, Problem> {
-        let found = self.store.find_session(tenant, user, session).await;
+        tenant: &TenantId,
+        user: &UserId,
+        session: &SessionName,
+    ) -> Result<SessionId, Problem> {
+        let found = self.store.find_session(tenant, user, session.as_str()).await;
         found.map_err(|error| postgres_is_down(&error))?.ok_or_else(|| {
             Problem::not_found("there is no such session of this user in this tenant".to_owned())
         })

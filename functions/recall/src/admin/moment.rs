@@ -2,10 +2,45 @@
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use serde::Deserialize;
+
+use crate::http::Problem;
+
+/// A time, or how long ago.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Ago(String);
+
+impl Ago {
+    /// The moment it means, in a field of this name.
+    pub(super) fn at(self, name: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+        read(&self.0, Towards::Past, now).ok_or_else(|| wrong(name, &self.0, "two hours ago"))
+    }
+}
+
+/// A time, or how long from now.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Ahead(String);
+
+impl Ahead {
+    /// The moment it means, in a field of this name.
+    pub(super) fn at(self, name: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+        read(&self.0, Towards::Future, now).ok_or_else(|| wrong(name, &self.0, "in two hours"))
+    }
+}
+
+fn wrong(name: &str, got: &str, meaning: &str) -> Problem {
+    let got: String = got.chars().take(40).collect();
+    Problem::invalid(
+        name,
+        format!(
+            "`{name}` is {got:?}, expected a time such as 2026-02-10T09:00:00Z, or a time span such as 2h for {meaning}"
+        ),
+    )
+}
 
 /// Which way a duration is counted from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Towards {
+enum Towards {
     /// `2h` is two hours ago; a sign or `ago` changes nothing.
     Past,
     /// `2h` is in two hours; `-2h` is two hours ago.
@@ -14,7 +49,7 @@ pub(crate) enum Towards {
 
 /// Reads `2026-02-10T09:00:00Z`, `2h`, `1d 12h`, `90 minutes` or `PT2H`. Days, months and years are UTC's. `None` when
 /// it is neither a moment nor a duration, or lies beyond what a timestamp holds.
-pub(crate) fn read(text: &str, towards: Towards, now: Timestamp) -> Option<Timestamp> {
+fn read(text: &str, towards: Towards, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
     let moment: Timestamp = if let Ok(moment) = text.parse() {
         moment

@@ -1,250 +1,357 @@
-//! What an operator's request asks for: pure.
+//! What an operator asks for, as it is read and before it is checked against each other.
 
-use domain::{TenantId, UserId};
+use domain::{SessionName, TenantId, UserId};
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
-use store::ReplayFrom;
+use serde::{Deserialize, Serialize};
+use store::{ReplayFrom, RunFilter, Target};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::fields::Fields;
-use super::moment::Towards;
-use crate::http::Problem;
+use super::moment::{Ago, Ahead};
+use crate::http::{Problem, Short, Whole};
 
-/// Where the admin API begins.
-const PREFIX: &str = "/v1/admin/";
-const ROUTES: &str = "GET /v1/admin/status, /v1/admin/runs and /v1/admin/events, \
-                      POST /v1/admin/pause, /resume, /cancel, /replay and /redrive";
-const LONGEST_NAME: &str = "1 to 200 bytes without control characters";
-const LONGEST_REASON_BYTES: usize = 200;
-/// The most runs of one answer.
-const MOST_RUNS: i64 = 500;
-const USUAL_RUNS: i64 = 50;
+/// How many runs an answer has when nobody says.
+const USUAL_RUNS: u16 = 50;
 /// The most events of one answer; each has a line per agent.
-pub(crate) const MOST_EVENTS: i64 = 200;
+const MOST_EVENTS: i64 = 200;
 
 /// What an operation acts on; all there is where nothing is named. Names are the application's.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub(crate) struct Aim {
+    #[schema(value_type = Option<String>)]
     pub(crate) tenant: Option<TenantId>,
     pub(crate) agent: Option<String>,
+    #[schema(value_type = Option<String>)]
     pub(crate) user: Option<UserId>,
-    pub(crate) session: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) session: Option<SessionName>,
 }
 
 impl Aim {
-    fn is_everything(&self) -> bool {
-        *self == Self::default()
+    /// The same when it makes sense: an agent that exists, a user of a tenant, a session of a user.
+    fn checked(self, agents: &[&str]) -> Result<Self, Problem> {
+        if let Some(agent) = &self.agent
+            && !agents.contains(&agent.as_str())
+        {
+            let got: String = agent.chars().take(40).collect();
+            let expected = agents.join(", ");
+            return Err(Problem::invalid("agent", format!("`agent` is {got:?}, expected one of {expected}")));
+        }
+        let missing = |name: &str, of: &str| {
+            Err(Problem::invalid(
+                name,
+                format!("`{name}` is missing, expected the {name} that `{of}` belongs to"),
+            ))
+        };
+        if self.session.is_some() && self.user.is_none() {
+            return missing("user", "session");
+        }
+        if self.user.is_some() && self.tenant.is_none() {
+            return missing("tenant", "user");
+        }
+        Ok(self)
+    }
+
+    /// The same for a drastic operation, which acts on everything only when that was said.
+    fn meant(self, all: Option<bool>, agents: &[&str]) -> Result<Self, Problem> {
+        let aim = self.checked(agents)?;
+        match (aim == Self::default(), all.unwrap_or(false)) {
+            (true, false) => Err(Problem::invalid(
+                "all",
+                "nothing says what this acts on, expected `tenant`, `agent`, `user` or `session`, or `all`: true for \
+                 every session of every tenant"
+                    .to_owned(),
+            )),
+            (false, true) => Err(Problem::invalid(
+                "all",
+                "field `all` is true, expected no `tenant`, `agent`, `user` or `session` beside it".to_owned(),
+            )),
+            _ => Ok(aim),
+        }
     }
 }
 
-/// An operation with its parameters, checked.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Operation {
-    /// How far every agent is, and what is held.
-    Status,
-    /// The history of runs, newest first.
-    Runs {
-        aim: Aim,
-        outcome: Option<String>,
-        since: Option<Timestamp>,
-        until: Option<Timestamp>,
-        before: Option<Uuid>,
-        limit: u16,
-    },
-    /// What became of the events of a session.
-    Events { tenant: TenantId, user: UserId, session: String, agent: Option<String>, from: i64, to: i64 },
-    /// Nothing is thought about, until a moment or until resumed.
-    Pause { aim: Aim, until: Option<Timestamp> },
-    /// The end of a pause.
-    Resume { aim: Aim },
-    /// What is waiting is not to be thought about, or only what was accepted before a moment.
-    Cancel { aim: Aim, before: Option<Timestamp> },
-    /// What was thought about is to be thought about again.
-    Replay { aim: Aim, from: ReplayFrom },
-    /// What was set aside is to be tried again.
-    Redrive { aim: Aim, since: Option<Timestamp>, until: Option<Timestamp>, reason: Option<String> },
+/// A request with a target: the fields that name one, and its own.
+macro_rules! aimed {
+    ($(#[$outer:meta])* $derived:ident $about:ident $name:ident { $($(#[$inner:meta])* $field:ident: $kind:ty,)* }) => {
+        #[derive(Debug, Default, Deserialize, $derived)]
+        #[serde(deny_unknown_fields)]
+        $(#[$outer])*
+        pub(super) struct $name {
+            /// Only this tenant.
+            #[$about(value_type = Option<String>, min_length = 1, max_length = 200)]
+            tenant: Option<Short<200>>,
+            /// Only this agent.
+            #[$about(value_type = Option<String>, min_length = 1, max_length = 200)]
+            agent: Option<Short<200>>,
+            /// Only this user of the tenant.
+            #[$about(value_type = Option<String>, min_length = 1, max_length = 200)]
+            user: Option<Short<200>>,
+            /// Only this session of the user.
+            #[$about(value_type = Option<String>, min_length = 1, max_length = 200)]
+            session: Option<Short<200>>,
+            $($(#[$inner])* pub(super) $field: $kind,)*
+        }
+
+        impl $name {
+            /// What is meant.
+            fn named(&mut self) -> Result<Aim, Problem> {
+                let wrong = |name: &str, error: domain::InvalidName| Problem::invalid(name, format!("`{name}`: {error}"));
+                let text = |given: &mut Option<Short<200>>| given.take().map(String::from);
+                Ok(Aim {
+                    tenant: text(&mut self.tenant)
+                        .map(TenantId::new)
+                        .transpose()
+                        .map_err(|error| wrong("tenant", error))?,
+                    agent: text(&mut self.agent),
+                    user: text(&mut self.user).map(UserId::new).transpose().map_err(|error| wrong("user", error))?,
+                    session: text(&mut self.session)
+                        .map(SessionName::new)
+                        .transpose()
+                        .map_err(|error| wrong("session", error))?,
+                })
+            }
+        }
+    };
 }
 
-impl Operation {
-    /// Reads a request: its method, path, query string and body. `agents` are those that exist.
-    pub(crate) fn read(
-        method: &str,
-        path: &str,
-        query_string: &str,
-        body: &[u8],
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Done,
+    Degraded,
+    Quarantined,
+    Cancelled,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Degraded => "degraded",
+            Self::Quarantined => "quarantined",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+aimed! {
+    /// Which runs are wanted, newest first.
+    #[into_params(parameter_in = Query)]
+    IntoParams param RunsAsked {
+        /// `done`, `degraded`, `quarantined` or `cancelled`.
+        #[param(value_type = Option<String>)]
+        outcome: Option<Outcome>,
+        /// Ended since: a time, or how long ago.
+        #[param(value_type = Option<String>)]
+        since: Option<Ago>,
+        /// Ended before: a time, or how long ago.
+        #[param(value_type = Option<String>)]
+        until: Option<Ago>,
+        /// The `next` of the page before.
+        before: Option<Uuid>,
+        /// How many; 50 when not given.
+        #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
+        limit: Option<Whole<1, 500>>,
+    }
+}
+
+aimed! {
+    /// Which events are meant: `tenant`, `user` and `session` are needed.
+    #[into_params(parameter_in = Query)]
+    IntoParams param EventsAsked {
+        /// The first version; 1 when not given.
+        #[param(value_type = Option<i64>, minimum = 1)]
+        from: Option<Whole<1, { i64::MAX }>>,
+        /// The last version; 200 at once, which it is when not given.
+        #[param(value_type = Option<i64>, minimum = 1)]
+        to: Option<Whole<1, { i64::MAX }>>,
+    }
+}
+
+aimed! {
+    /// What is not to be thought about for now.
+    ToSchema schema PauseOrder {
+        /// Until a time to come, or for how long from now; until resumed when not given.
+        #[schema(value_type = Option<String>)]
+        until: Option<Ahead>,
+    }
+}
+
+aimed! {
+    /// What is to be thought about again.
+    ToSchema schema ResumeOrder {}
+}
+
+aimed! {
+    /// What is not to be thought about at all.
+    ToSchema schema CancelOrder {
+        /// Only what was accepted before: a time, or how long ago.
+        #[schema(value_type = Option<String>)]
+        before: Option<Ago>,
+        /// Every session of every tenant.
+        all: Option<bool>,
+    }
+}
+
+aimed! {
+    /// What is to be thought about once more.
+    ToSchema schema ReplayOrder {
+        /// From this version on; 1 is the beginning.
+        #[schema(value_type = Option<i64>, minimum = 1)]
+        version: Option<Whole<1, { i64::MAX }>>,
+        /// From the first event accepted since: a time, or how long ago.
+        #[schema(value_type = Option<String>)]
+        since: Option<Ago>,
+        /// Every session of every tenant.
+        all: Option<bool>,
+    }
+}
+
+aimed! {
+    /// Which windows that were set aside are to be tried again.
+    ToSchema schema RedriveOrder {
+        /// Set aside since: a time, or how long ago.
+        #[schema(value_type = Option<String>)]
+        since: Option<Ago>,
+        /// Set aside before: a time, or how long ago.
+        #[schema(value_type = Option<String>)]
+        until: Option<Ago>,
+        /// A part of the error.
+        #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+        reason: Option<Short<200>>,
+    }
+}
+
+impl RunsAsked {
+    /// What is meant, how many, and which of those, when the session is known.
+    pub(super) fn filter(
+        mut self,
         agents: &[&str],
         now: Timestamp,
-    ) -> Result<Self, Problem> {
-        let name = path.strip_prefix(PREFIX).unwrap_or_default();
-        let expected = match name {
-            "status" | "runs" | "events" => "GET",
-            "pause" | "resume" | "cancel" | "replay" | "redrive" => "POST",
-            _ => return Err(Problem::not_found(format!("there is no such path; there are {ROUTES}"))),
-        };
-        if method != expected {
-            return Err(Problem::method_not_allowed(
-                expected,
-                format!("this path only has {expected}; there are {ROUTES}"),
-            ));
-        }
-        if expected == "POST" {
-            // What is not read must not look as if it were.
-            Fields::of_query(query_string, &[])?;
-        }
-        let query = |known: &[&str]| Fields::of_query(query_string, known);
-        let body = |known: &[&str]| Fields::of_body(body, known);
-        match name {
-            "status" => query(&[]).map(|_none| Self::Status),
-            "runs" => runs(
-                query(&[
-                    "tenant", "agent", "user", "session", "outcome", "since", "until", "before", "limit",
-                ])?,
-                agents,
-                now,
-            ),
-            "events" => events(query(&["tenant", "user", "session", "agent", "from", "to"])?, agents),
-            "pause" => pause(body(&["tenant", "agent", "user", "session", "until"])?, agents, now),
-            "resume" => {
-                let mut fields = body(&["tenant", "agent", "user", "session"])?;
-                Ok(Self::Resume { aim: aim(&mut fields, agents)? })
-            }
-            "cancel" => {
-                let mut fields = body(&["tenant", "agent", "user", "session", "before", "all"])?;
-                let aim = meant(&mut fields, agents)?;
-                Ok(Self::Cancel { aim, before: fields.moment("before", Towards::Past, now)? })
-            }
-            "replay" => {
-                replay(body(&["tenant", "agent", "user", "session", "version", "since", "all"])?, agents, now)
-            }
-            _redrive => redrive(
-                body(&["tenant", "agent", "user", "session", "since", "until", "reason"])?,
-                agents,
-                now,
-            ),
-        }
+    ) -> Result<(Aim, u16, impl FnOnce(Target) -> RunFilter + use<>), Problem> {
+        let aim = self.named()?.checked(agents)?;
+        let since = self.since.map(|since| since.at("since", now)).transpose()?;
+        let until = self.until.map(|until| until.at("until", now)).transpose()?;
+        let (outcome, before) = (self.outcome.map(|outcome| outcome.as_str().to_owned()), self.before);
+        let filter = move |target| RunFilter { target, outcome, since, until, reason: None, before };
+        Ok((aim, self.limit.map_or(USUAL_RUNS, Whole::to), filter))
     }
 }
 
-fn runs(mut fields: Fields, agents: &[&str], now: Timestamp) -> Result<Operation, Problem> {
-    const OUTCOMES: [&str; 4] = ["done", "degraded", "quarantined", "cancelled"];
-    Ok(Operation::Runs {
-        aim: aim(&mut fields, agents)?,
-        outcome: fields.text("outcome", &OUTCOMES.join(", "), |text| {
-            OUTCOMES.contains(&text).then(|| text.to_owned())
-        })?,
-        since: fields.moment("since", Towards::Past, now)?,
-        until: fields.moment("until", Towards::Past, now)?,
-        before: fields.uuid("before")?,
-        limit: fields
-            .whole("limit", 1..=MOST_RUNS)?
-            .unwrap_or(USUAL_RUNS)
-            .try_into()
-            .expect("the most runs of an answer fit"),
-    })
+/// Events of a session.
+#[derive(Debug, PartialEq)]
+pub(super) struct EventsOf {
+    pub(super) tenant: TenantId,
+    pub(super) user: UserId,
+    pub(super) session: SessionName,
+    pub(super) agent: Option<String>,
+    pub(super) from: i64,
+    pub(super) to: i64,
 }
 
-fn events(mut fields: Fields, agents: &[&str]) -> Result<Operation, Problem> {
-    let Aim { tenant, agent, user, session } = aim(&mut fields, agents)?;
-    let (Some(tenant), Some(user), Some(session)) = (tenant, user, session) else {
-        return Err(Problem::invalid(
-            "session",
-            "parameter `session` is missing, expected the name of a session, with its `tenant` and `user`"
-                .to_owned(),
-        ));
-    };
-    let from = fields.whole("from", 1..=i64::MAX)?.unwrap_or(1);
-    let last = from.saturating_add(MOST_EVENTS - 1);
-    let to = fields.whole("to", from..=last)?.unwrap_or(last);
-    Ok(Operation::Events { tenant, user, session, agent, from, to })
-}
-
-fn pause(mut fields: Fields, agents: &[&str], now: Timestamp) -> Result<Operation, Problem> {
-    let aim = aim(&mut fields, agents)?;
-    let until = fields.moment("until", Towards::Future, now)?;
-    if let Some(until) = until.filter(|until| *until <= now) {
-        return Err(fields.wrong("until", &Value::String(until.to_string()), "a time to come"));
-    }
-    Ok(Operation::Pause { aim, until })
-}
-
-fn replay(mut fields: Fields, agents: &[&str], now: Timestamp) -> Result<Operation, Problem> {
-    let aim = meant(&mut fields, agents)?;
-    let version = fields.whole("version", 1..=i64::MAX)?;
-    let since = fields.moment("since", Towards::Past, now)?;
-    let from = match (version, since) {
-        (Some(version), None) => ReplayFrom::Version(version),
-        (None, Some(since)) => ReplayFrom::Since(since),
-        (Some(_), Some(_)) => {
+impl EventsAsked {
+    /// Which events are meant.
+    pub(super) fn checked(mut self, agents: &[&str]) -> Result<EventsOf, Problem> {
+        let Aim { tenant, agent, user, session } = self.named()?.checked(agents)?;
+        let (Some(tenant), Some(user), Some(session)) = (tenant, user, session) else {
             return Err(Problem::invalid(
-                "since",
-                "fields `version` and `since` are both given, expected one of them".to_owned(),
-            ));
-        }
-        (None, None) => {
-            return Err(Problem::invalid(
-                "version",
-                "field `version` is missing, expected the first version to think about again (1 for all), or `since`"
+                "session",
+                "parameter `session` is missing, expected the name of a session, with its `tenant` and `user`"
                     .to_owned(),
             ));
+        };
+        let from = self.from.map_or(1, Whole::get);
+        let last = from.saturating_add(MOST_EVENTS - 1);
+        let to = self.to.map_or(last, Whole::get);
+        if !(from..=last).contains(&to) {
+            return Err(Problem::invalid(
+                "to",
+                format!("parameter `to` is {to}, expected a whole number from {from} to {last}"),
+            ));
         }
-    };
-    Ok(Operation::Replay { aim, from })
-}
-
-fn redrive(mut fields: Fields, agents: &[&str], now: Timestamp) -> Result<Operation, Problem> {
-    let expected = format!("a part of the error, 1 to {LONGEST_REASON_BYTES} bytes");
-    Ok(Operation::Redrive {
-        aim: aim(&mut fields, agents)?,
-        since: fields.moment("since", Towards::Past, now)?,
-        until: fields.moment("until", Towards::Past, now)?,
-        reason: fields.text("reason", &expected, |text| {
-            (1..=LONGEST_REASON_BYTES).contains(&text.len()).then(|| text.to_owned())
-        })?,
-    })
-}
-
-/// What an operation acts on. A user is one of a tenant, and a session one of a user.
-fn aim(fields: &mut Fields, agents: &[&str]) -> Result<Aim, Problem> {
-    let aim = Aim {
-        tenant: fields.text("tenant", LONGEST_NAME, |name| TenantId::new(name).ok())?,
-        agent: fields.text("agent", &format!("one of {}", agents.join(", ")), |name| {
-            agents.contains(&name).then(|| name.to_owned())
-        })?,
-        user: fields.text("user", LONGEST_NAME, |name| UserId::new(name).ok())?,
-        // A session's name is held to the same rule as a user's.
-        session: fields.text("session", LONGEST_NAME, |name| UserId::new(name).ok().map(Into::into))?,
-    };
-    let missing = |name: &str, of: &str| {
-        Err(Problem::invalid(
-            name,
-            format!("`{name}` is missing, expected the {name} that `{of}` belongs to"),
-        ))
-    };
-    if aim.session.is_some() && aim.user.is_none() {
-        return missing("user", "session");
+        Ok(EventsOf { tenant, user, session, agent, from, to })
     }
-    if aim.user.is_some() && aim.tenant.is_none() {
-        return missing("tenant", "user");
-    }
-    Ok(aim)
 }
 
-/// What a drastic operation acts on: everything only when that was said.
-fn meant(fields: &mut Fields, agents: &[&str]) -> Result<Aim, Problem> {
-    let aim = aim(fields, agents)?;
-    match (aim.is_everything(), fields.flag("all")?) {
-        (true, false) => Err(Problem::invalid(
-            "all",
-            "nothing says what this acts on, expected `tenant`, `agent`, `user` or `session`, or `all`: true for \
-             every session of every tenant"
-                .to_owned(),
-        )),
-        (false, true) => Err(Problem::invalid(
-            "all",
-            "field `all` is true, expected no `tenant`, `agent`, `user` or `session` beside it".to_owned(),
-        )),
-        _ => Ok(aim),
+impl PauseOrder {
+    /// What is held, and until when.
+    pub(super) fn checked(
+        mut self,
+        agents: &[&str],
+        now: Timestamp,
+    ) -> Result<(Aim, Option<Timestamp>), Problem> {
+        let aim = self.named()?.checked(agents)?;
+        let until = self.until.map(|until| until.at("until", now)).transpose()?;
+        if let Some(until) = until.filter(|until| *until <= now) {
+            return Err(Problem::invalid(
+                "until",
+                format!("field `until` is \"{until}\", expected a time to come"),
+            ));
+        }
+        Ok((aim, until))
+    }
+}
+
+impl ResumeOrder {
+    /// What is held no more.
+    pub(super) fn checked(mut self, agents: &[&str]) -> Result<Aim, Problem> {
+        self.named()?.checked(agents)
+    }
+}
+
+impl CancelOrder {
+    /// What is called off, and what of it.
+    pub(super) fn checked(
+        mut self,
+        agents: &[&str],
+        now: Timestamp,
+    ) -> Result<(Aim, Option<Timestamp>), Problem> {
+        let aim = self.named()?.meant(self.all, agents)?;
+        Ok((aim, self.before.map(|before| before.at("before", now)).transpose()?))
+    }
+}
+
+impl ReplayOrder {
+    /// What is thought about again, and from where on.
+    pub(super) fn checked(mut self, agents: &[&str], now: Timestamp) -> Result<(Aim, ReplayFrom), Problem> {
+        let aim = self.named()?.meant(self.all, agents)?;
+        let since = self.since.map(|since| since.at("since", now)).transpose()?;
+        let from = match (self.version, since) {
+            (Some(version), None) => ReplayFrom::Version(version.get()),
+            (None, Some(since)) => ReplayFrom::Since(since),
+            (Some(_), Some(_)) => {
+                return Err(Problem::invalid(
+                    "since",
+                    "fields `version` and `since` are both given, expected one of them".to_owned(),
+                ));
+            }
+            (None, None) => {
+                return Err(Problem::invalid(
+                    "version",
+                    "field `version` is missing, expected the first version to think about again (1 for all), or \
+                     `since`"
+                        .to_owned(),
+                ));
+            }
+        };
+        Ok((aim, from))
+    }
+}
+
+impl RedriveOrder {
+    /// What is tried again, and which of it, when the session is known.
+    pub(super) fn filter(
+        mut self,
+        agents: &[&str],
+        now: Timestamp,
+    ) -> Result<(Aim, impl FnOnce(Target) -> RunFilter + use<>), Problem> {
+        let aim = self.named()?.checked(agents)?;
+        let since = self.since.map(|since| since.at("since", now)).transpose()?;
+        let until = self.until.map(|until| until.at("until", now)).transpose()?;
+        let reason = self.reason.map(String::from);
+        Ok((aim, move |target| RunFilter { target, outcome: None, since, until, reason, before: None }))
     }
 }
 
@@ -252,9 +359,8 @@ fn meant(fields: &mut Fields, agents: &[&str]) -> Result<Aim, Problem> {
 mod tests {
     use proptest::prelude::*;
 
-    use axum::response::IntoResponse;
-
     use super::*;
+    use crate::http::{read_json, read_query};
 
     const AGENTS: [&str; 2] = ["indexer", "summarizer"];
 
@@ -262,96 +368,103 @@ mod tests {
         "2026-03-10T12:00:00Z".parse().unwrap()
     }
 
-    fn get(name: &str, query_string: &str) -> Result<Operation, Problem> {
-        Operation::read("GET", &format!("/v1/admin/{name}"), query_string, b"", &AGENTS, now())
-    }
-
-    fn post(name: &str, body: &str) -> Result<Operation, Problem> {
-        Operation::read("POST", &format!("/v1/admin/{name}"), "", body.as_bytes(), &AGENTS, now())
+    fn nobody() -> Target {
+        Target { tenant: None, agent: None, user: None, session: None }
     }
 
     fn acme() -> Aim {
         Aim { tenant: Some(TenantId::new("acme").unwrap()), ..Aim::default() }
     }
 
+    fn runs(query: &str) -> Result<(Aim, u16, RunFilter), Problem> {
+        let (aim, limit, filter) = read_query::<RunsAsked>(query)?.filter(&AGENTS, now())?;
+        Ok((aim, limit, filter(nobody())))
+    }
+
+    fn events(query: &str) -> Result<EventsOf, Problem> {
+        read_query::<EventsAsked>(query)?.checked(&AGENTS)
+    }
+
+    fn pause(body: &str) -> Result<(Aim, Option<Timestamp>), Problem> {
+        read_json::<PauseOrder>(body.as_bytes())?.checked(&AGENTS, now())
+    }
+
+    fn cancel(body: &str) -> Result<(Aim, Option<Timestamp>), Problem> {
+        read_json::<CancelOrder>(body.as_bytes())?.checked(&AGENTS, now())
+    }
+
+    fn replay(body: &str) -> Result<(Aim, ReplayFrom), Problem> {
+        read_json::<ReplayOrder>(body.as_bytes())?.checked(&AGENTS, now())
+    }
+
+    fn redrive(body: &str) -> Result<(Aim, RunFilter), Problem> {
+        let (aim, filter) = read_json::<RedriveOrder>(body.as_bytes())?.filter(&AGENTS, now())?;
+        Ok((aim, filter(nobody())))
+    }
+
     #[test]
     fn a_question_is_read_with_its_parameters() {
-        assert_eq!(get("status", ""), Ok(Operation::Status));
-        assert_eq!(
-            get("runs", "tenant=acme&agent=indexer&outcome=quarantined&since=2h&limit=7"),
-            Ok(Operation::Runs {
-                aim: Aim { agent: Some("indexer".to_owned()), ..acme() },
-                outcome: Some("quarantined".to_owned()),
-                since: Some("2026-03-10T10:00:00Z".parse().unwrap()),
-                until: None,
-                before: None,
-                limit: 7,
-            })
-        );
-        let Ok(Operation::Runs { aim, limit: 50, .. }) = get("runs", "") else { panic!("all runs") };
-        assert!(aim.is_everything());
-        let Ok(Operation::Events { from: 5, to: 204, .. }) =
-            get("events", "tenant=acme&user=ada&session=chat&from=5")
-        else {
-            panic!("200 events");
-        };
+        let (aim, limit, filter) =
+            runs("tenant=acme&agent=indexer&outcome=quarantined&since=2h&limit=7").unwrap();
+        assert_eq!((aim, limit), (Aim { agent: Some("indexer".to_owned()), ..acme() }, 7));
+        assert_eq!(filter.outcome.as_deref(), Some("quarantined"));
+        assert_eq!((filter.since, filter.until), (Some("2026-03-10T10:00:00Z".parse().unwrap()), None));
+        let (aim, limit, _) = runs("").unwrap();
+        assert_eq!((aim, limit), (Aim::default(), 50));
+        let some = events("tenant=acme&user=ada&session=chat&from=5").unwrap();
+        assert_eq!((some.from, some.to), (5, 204));
     }
 
     #[test]
     fn an_order_is_read_with_its_fields() {
-        assert_eq!(
-            post("pause", r#"{"tenant": "acme", "until": "1d"}"#),
-            Ok(Operation::Pause { aim: acme(), until: Some("2026-03-11T12:00:00Z".parse().unwrap()) })
-        );
-        assert_eq!(post("pause", "{}"), Ok(Operation::Pause { aim: Aim::default(), until: None }));
-        assert_eq!(post("resume", r#"{"tenant": "acme"}"#), Ok(Operation::Resume { aim: acme() }));
-        assert_eq!(
-            post("cancel", r#"{"all": true}"#),
-            Ok(Operation::Cancel { aim: Aim::default(), before: None })
-        );
-        assert_eq!(
-            post("replay", r#"{"tenant": "acme", "version": 3}"#),
-            Ok(Operation::Replay { aim: acme(), from: ReplayFrom::Version(3) })
-        );
-        assert_eq!(
-            post("redrive", r#"{"tenant": "acme", "reason": "panic"}"#),
-            Ok(Operation::Redrive {
-                aim: acme(),
-                since: None,
-                until: None,
-                reason: Some("panic".to_owned())
-            })
-        );
+        let tomorrow = "2026-03-11T12:00:00Z".parse().unwrap();
+        assert_eq!(pause(r#"{"tenant": "acme", "until": "1d"}"#), Ok((acme(), Some(tomorrow))));
+        assert_eq!(pause("{}"), Ok((Aim::default(), None)));
+        assert_eq!(pause(r#"{"tenant": null}"#), Ok((Aim::default(), None)));
+        assert_eq!(cancel(r#"{"all": true}"#), Ok((Aim::default(), None)));
+        assert_eq!(replay(r#"{"tenant": "acme", "version": 3}"#), Ok((acme(), ReplayFrom::Version(3))));
+        let (aim, filter) = redrive(r#"{"tenant": "acme", "reason": "panic"}"#).unwrap();
+        assert_eq!((aim, filter.reason.as_deref()), (acme(), Some("panic")));
     }
 
     #[test]
     fn an_error_names_what_is_wrong_and_what_was_expected() {
         let long = format!(r#"{{"reason": "{}"}}"#, "x".repeat(201));
+        let runs = |query: &str| runs(query).map(drop);
+        let events = |query: &str| events(query).map(drop);
+        let pause = |body: &str| pause(body).map(drop);
+        let cancel = |body: &str| cancel(body).map(drop);
+        let replay = |body: &str| replay(body).map(drop);
+        let redrive = |body: &str| redrive(body).map(drop);
         for (result, named, expected) in [
-            (get("status", "tenant=acme"), "tenant", "expected no parameters"),
-            (get("runs", "agent=indxer"), "agent", r#""indxer", expected one of indexer, summarizer"#),
-            (get("runs", "outcome=lost"), "outcome", "expected done, degraded, quarantined, cancelled"),
-            (get("runs", "limit=501"), "limit", "from 1 to 500"),
-            (get("runs", "before=yesterday"), "before", "an identifier"),
-            (get("runs", "since=yesterday"), "since", "such as 2h for two hours ago"),
-            (get("runs", "user=ada"), "tenant", "the tenant that `user` belongs to"),
-            (get("runs", "tenant=acme&session=chat"), "user", "the user that `session` belongs to"),
-            (get("runs", "tenant="), "tenant", "1 to 200 bytes"),
-            (get("events", "tenant=acme&user=ada"), "session", "is missing"),
-            (get("events", "tenant=acme&user=ada&session=c&from=0"), "from", "at least 1"),
-            (get("events", "tenant=acme&user=ada&session=c&from=5&to=4"), "to", "from 5 to 204"),
-            (post("pause", ""), "body", "is empty"),
-            (post("pause", r#"{"until": "-1h"}"#), "until", "expected a time to come"),
-            (post("pause", r#"{"untill": "1h"}"#), "untill", "is unknown"),
-            (post("cancel", "{}"), "all", "expected `tenant`, `agent`, `user` or `session`, or `all`"),
-            (post("cancel", r#"{"before": "1h"}"#), "all", "nothing says what this acts on"),
-            (post("cancel", r#"{"tenant": "acme", "all": true}"#), "all", "expected no `tenant`"),
-            (post("replay", r#"{"version": 1}"#), "all", "nothing says what this acts on"),
-            (post("replay", r#"{"tenant": "acme"}"#), "version", "is missing"),
-            (post("replay", r#"{"tenant": "acme", "version": 0}"#), "version", "at least 1"),
-            (post("replay", r#"{"tenant": "acme", "version": 1, "since": "1h"}"#), "since", "one of them"),
-            (post("redrive", r#"{"reason": ""}"#), "reason", "a part of the error"),
-            (post("redrive", &long), "reason", "1 to 200 bytes"),
+            (runs("agent=indxer"), "agent", r#""indxer", expected one of indexer, summarizer"#),
+            (
+                runs("outcome=lost"),
+                "outcome",
+                "expected one of `done`, `degraded`, `quarantined`, `cancelled`",
+            ),
+            (runs("limit=501"), "limit", "from 1 to 500"),
+            (runs("before=yesterday"), "before", "parameter `before`"),
+            (runs("since=yesterday"), "since", "such as 2h for two hours ago"),
+            (runs("user=ada"), "tenant", "the tenant that `user` belongs to"),
+            (runs("tenant=acme&session=chat"), "user", "the user that `session` belongs to"),
+            (runs("tenant="), "tenant", "1 to 200 bytes"),
+            (events("tenant=acme&user=ada"), "session", "is missing"),
+            (events("tenant=acme&user=ada&session=c&from=0"), "from", "at least 1"),
+            (events("tenant=acme&user=ada&session=c&from=5&to=4"), "to", "from 5 to 204"),
+            (pause(""), "body", "is empty"),
+            (pause(r#"{"until": "-1h"}"#), "until", "expected a time to come"),
+            (pause(r#"{"untill": "1h"}"#), "untill", "is unknown"),
+            (pause(r#"{"until": "soon"}"#), "until", "such as 2h for in two hours"),
+            (cancel("{}"), "all", "expected `tenant`, `agent`, `user` or `session`, or `all`"),
+            (cancel(r#"{"before": "1h"}"#), "all", "nothing says what this acts on"),
+            (cancel(r#"{"tenant": "acme", "all": true}"#), "all", "expected no `tenant`"),
+            (replay(r#"{"version": 1}"#), "all", "nothing says what this acts on"),
+            (replay(r#"{"tenant": "acme"}"#), "version", "is missing"),
+            (replay(r#"{"tenant": "acme", "version": 0}"#), "version", "at least 1"),
+            (replay(r#"{"tenant": "acme", "version": 1, "since": "1h"}"#), "since", "one of them"),
+            (redrive(r#"{"reason": ""}"#), "reason", "1 to 200 bytes"),
+            (redrive(&long), "reason", "1 to 200 bytes"),
         ] {
             let problem = result.unwrap_err();
             assert_eq!(
@@ -364,26 +477,18 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_wrong_path_or_method_is_told_the_right_one() {
-        let problem = post("restart", "{}").unwrap_err();
-        assert!(problem.status == 404 && problem.detail.contains("/v1/admin/status"), "{}", problem.detail);
-        assert_eq!(post("status", "{}").unwrap_err().into_response().headers()["allow"], "GET");
-        assert_eq!(get("pause", "").unwrap_err().into_response().headers()["allow"], "POST");
-        let ignored =
-            Operation::read("POST", "/v1/admin/cancel", "tenant=acme", br#"{"all": true}"#, &AGENTS, now());
-        assert_eq!(ignored.unwrap_err().parameter.as_deref(), Some("tenant"));
-    }
-
     proptest! {
         #[test]
         fn no_request_panics(
-            name in "(status|runs|events|pause|resume|cancel|replay|redrive)",
-            query_string in "((tenant|agent|user|session|since|from|to|limit)=[a-z0-9%-]{0,8}&){0,4}",
+            query in "((tenant|agent|user|session|since|from|to|limit)=[a-z0-9%-]{0,8}&){0,4}",
             body in "\\{\"(tenant|until|version|all)\": (\"\\PC{0,9}\"|-?[0-9]{1,22}|true|null)\\}",
         ) {
-            let _ = get(&name, &query_string);
-            let _ = post(&name, &body);
+            let _ = runs(&query);
+            let _ = events(&query);
+            let _ = pause(&body);
+            let _ = cancel(&body);
+            let _ = replay(&body);
+            let _ = redrive(&body);
         }
     }
 }

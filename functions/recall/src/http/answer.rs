@@ -54,3 +54,28 @@ impl<T: Serialize> IntoResponse for Answer<T> {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_which_version_it_shows() {
+        let of = |answer: Answer<&'static str>| {
+            let response = answer.into_response();
+            let etag = response.headers().get(header::ETAG).map(|etag| etag.to_str().unwrap().to_owned());
+            (response.status().as_u16(), etag)
+        };
+        assert_eq!(of(Answer::ok("x")), (200, None));
+        assert_eq!(of(Answer::ok("x").with_version(7)), (200, Some("\"7\"".to_owned())));
+        assert_eq!(of(Answer::created("x").with_version(1)), (201, Some("\"1\"".to_owned())));
+        assert_eq!(of(Answer::accepted("x")), (202, None));
+    }
+
+    #[test]
+    fn nobody_keeps_an_answer() {
+        let response = Answer::ok("x").into_response();
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+    }
+}

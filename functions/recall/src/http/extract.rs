@@ -5,9 +5,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use domain::TenantId;
+use serde::Deserialize;
 use serde::de::value::{Error as Plain, MapDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use store::RequestKey;
 use url::form_urlencoded;
@@ -19,9 +21,9 @@ pub(crate) const TENANT_HEADER: &str = "afterthought-tenant";
 /// The tenant of requests that name none.
 const DEFAULT_TENANT: &str = "default";
 /// The header that makes a repeated request have its effect once.
-const KEY_HEADER: &str = "idempotency-key";
+pub(super) const KEY_HEADER: &str = "idempotency-key";
 /// The longest key, in bytes.
-const LONGEST_KEY_BYTES: usize = 255;
+pub(super) const LONGEST_KEY_BYTES: usize = 255;
 /// The longest body, in bytes: what a function URL takes is 6 MiB.
 const LONGEST_BODY_BYTES: usize = 5 * 1024 * 1024;
 /// How much of a message a problem shows, in characters: it may quote what was sent.
@@ -93,24 +95,26 @@ pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem>
     read_pairs(pairs, "parameter")
 }
 
-/// A JSON body.
-#[derive(Debug)]
-pub(crate) struct Json<T>(pub(crate) T);
+/// No parameters: what is not read must not look as if it were.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+/// A JSON body of at most so many bytes.
+#[derive(Debug)]
+pub(crate) struct Json<T, const MOST: usize = LONGEST_BODY_BYTES>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned, const MOST: usize> FromRequest<S> for Json<T, MOST> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        read_json(&body_of(request.into_body()).await?).map(Self)
+        read_json(&body_of(request.into_body(), MOST).await?).map(Self)
     }
 }
 
-/// The body as it was sent.
-pub(crate) async fn body_of(body: Body) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, LONGEST_BODY_BYTES).await.map_err(|_too_long| {
-        Problem::too_large(format!(
-            "the body is longer than {LONGEST_BODY_BYTES} bytes, expected at most that"
-        ))
+async fn body_of(body: Body, most: usize) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, most).await.map_err(|_too_long| {
+        Problem::too_large(format!("the body is longer than {most} bytes, expected at most that"))
     })
 }
 
@@ -126,6 +130,12 @@ pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
         .end()
         .map_err(|error| Problem::invalid("body", format!("the body goes on after its end: {error}")))?;
     Ok(value)
+}
+
+/// Reads the arguments of a tool.
+pub(crate) fn read_arguments<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(Value::Object(arguments))
+        .map_err(|error| wrong("argument", &error.path().to_string(), &error.inner().to_string()))
 }
 
 /// The header `idempotency-key`, when it is given, with what is asked under it.
@@ -259,8 +269,6 @@ impl<'de> Deserializer<'de> for Text {
 mod tests {
     use proptest::prelude::*;
 
-    use serde::Deserialize;
-
     use super::*;
     use crate::http::Whole;
 
@@ -312,6 +320,37 @@ mod tests {
         for wrong in [b"".as_slice(), b"a\tb", b"\xFF"] {
             assert_eq!(read_tenant(Some(wrong)).unwrap_err().parameter.as_deref(), Some(TENANT_HEADER));
         }
+    }
+
+    async fn key_of(header: Option<&[u8]>) -> Result<Option<String>, Problem> {
+        let mut request = Request::builder();
+        if let Some(header) = header {
+            request = request.header(KEY_HEADER, header);
+        }
+        let (mut head, _) = request.body(()).unwrap().into_parts();
+        IdempotencyKey::from_request_parts(&mut head, &()).await.map(|key| key.0)
+    }
+
+    #[tokio::test]
+    async fn a_request_key_is_1_to_255_visible_characters() {
+        assert_eq!(key_of(None).await, Ok(None));
+        assert_eq!(key_of(Some(b"k-1")).await, Ok(Some("k-1".to_owned())));
+        assert_eq!(key_of(Some(&[b'x'; 255])).await, Ok(Some("x".repeat(255))));
+        for wrong in [b"".as_slice(), &[b'x'; 256], "schlüssel".as_bytes()] {
+            let problem = key_of(Some(wrong)).await.unwrap_err();
+            assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some(KEY_HEADER)));
+            assert!(problem.detail.contains("1 to 255"), "{}", problem.detail);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_long_is_not_read() {
+        let read = async |bytes: usize| {
+            let body = format!("{{\"query\": \"{}\"}}", "x".repeat(bytes - 13));
+            let request = Request::new(Body::from(body));
+            Json::<Asked, 40>::from_request(request, &()).await.map(|_| ()).map_err(|problem| problem.status)
+        };
+        assert_eq!((read(40).await, read(41).await), (Ok(()), Err(413)));
     }
 
     #[test]

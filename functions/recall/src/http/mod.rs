@@ -1,6 +1,7 @@
 //! What every operation shares: reading requests, answering them, counting and limiting them.
 
 mod answer;
+mod document;
 mod extract;
 mod limit;
 mod problem;
@@ -16,12 +17,16 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use self::answer::Answer;
-pub(crate) use self::extract::{Caller, IdempotencyKey, Json, PathOf, Query, TENANT_HEADER, body_of};
+pub(crate) use self::extract::{
+    Caller, IdempotencyKey, Json, Nothing, PathOf, Query, TENANT_HEADER, read_arguments,
+};
+#[cfg(test)]
+pub(crate) use self::extract::{read_json, read_query};
 pub(crate) use self::limit::Limiter;
 pub(crate) use self::problem::{Problem, postgres_is_down};
-pub(crate) use self::value::{OfUser, Question, Whole};
+pub(crate) use self::value::{OfUser, Question, Short, Whole};
 use crate::Parts;
-use crate::{admin, health, hydrate, memories, review, search, sessions, working};
+use crate::{admin, health, hydrate, mcp, memories, review, search, sessions, status, working};
 
 /// What every handler is given.
 pub(crate) type Shared = Arc<Parts>;
@@ -37,26 +42,29 @@ struct Document;
 
 /// Everything the function answers, and the document that describes it.
 pub(crate) fn router(parts: &Shared) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+    let mut router = OpenApiRouter::with_openapi(Document::openapi())
         .merge(search::routes())
         .merge(hydrate::routes())
         .merge(memories::routes())
         .merge(review::routes())
         .merge(sessions::routes())
         .merge(working::routes())
+        .merge(status::routes())
+        .merge(mcp::routes())
         .layer(from_fn_with_state(Arc::clone(parts), limited))
-        .merge(health::routes())
-        .split_for_parts();
-    let document: Arc<str> = document.to_json().unwrap_or_default().into();
-    let mut router = router.route(
+        .merge(health::routes());
+    if parts.admin.is_some() {
+        router = router.merge(admin::routes());
+    }
+    let (router, document) = router.split_for_parts();
+    let document = document::completed(serde_json::to_value(document).unwrap_or_default());
+    let document: Arc<str> = document.to_string().into();
+    let router = router.route(
         "/v1/openapi.json",
         axum::routing::get(move || async move {
             ([("content-type", "application/json")], document.to_string()).into_response()
         }),
     );
-    if parts.admin.is_some() {
-        router = router.merge(admin::routes());
-    }
     router
         .fallback(|| async {
             Problem::not_found("there is no such path; GET /v1/openapi.json lists what there is".to_owned())

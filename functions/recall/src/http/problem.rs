@@ -24,8 +24,6 @@ pub(crate) struct Problem {
     #[schema(value_type = Option<Object>)]
     pub(crate) current: Option<Box<Value>>,
     #[serde(skip)]
-    allow: Option<&'static str>,
-    #[serde(skip)]
     retry_after_seconds: Option<u32>,
 }
 
@@ -39,7 +37,6 @@ impl Problem {
             detail,
             parameter: None,
             current: None,
-            allow: None,
             retry_after_seconds: None,
         }
     }
@@ -52,11 +49,6 @@ impl Problem {
     /// A path that leads nowhere.
     pub(crate) fn not_found(detail: String) -> Self {
         Self::new(404, "Not Found", detail)
-    }
-
-    /// A method that the path does not have.
-    pub(crate) fn method_not_allowed(allow: &'static str, detail: String) -> Self {
-        Self { allow: Some(allow), ..Self::new(405, "Method Not Allowed", detail) }
     }
 
     /// A method that the path does not have; the router says in `allow` which it has.
@@ -124,9 +116,6 @@ impl IntoResponse for Problem {
         let headers =
             [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body).into_response();
-        if let Some(allow) = self.allow {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-        }
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -92,6 +92,35 @@ impl From<Question> for String {
     }
 }
 
+/// A text of 1 to so many bytes, without NUL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Short<const MOST: usize>(String);
+
+impl<const MOST: usize> Short<MOST> {
+    /// As it was given.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MOST: usize> TryFrom<String> for Short<MOST> {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if (1..=MOST).contains(&text.len()) && !text.contains('\0') {
+            return Ok(Self(text));
+        }
+        Err(format!("is {} bytes, expected 1 to {MOST} bytes without NUL", text.len()))
+    }
+}
+
+impl<const MOST: usize> From<Short<MOST>> for String {
+    fn from(text: Short<MOST>) -> Self {
+        text.0
+    }
+}
+
 /// Of whom something is asked: the user named in the path.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -83,7 +83,7 @@ impl WorkingMemoryState {
 pub(crate) struct ProfileAnswer {
     #[schema(value_type = Object)]
     preferences: Value,
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Value>)]
     learned_facts: Value,
     interaction_count: i64,
     last_active_at: Option<Timestamp>,

@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::answer::{MemoryDetails, MemoryPage, MemoryWritten, Promotion};
-pub(crate) use self::request::{CorrectionAsked, ListAsked, NewMemoryAsked, PatchAsked};
-use self::request::{DeletionAsked, OfMemory};
+use self::request::OfMemory;
+pub(crate) use self::request::{CorrectionAsked, DeletionAsked, ListAsked, NewMemoryAsked, PatchAsked};
 use crate::http::{Answer, Caller, IdempotencyKey, Json, OfUser, PathOf, Problem, Query, Shared, Whole};
 
 /// The agent that thinks about promotions.

@@ -49,6 +49,7 @@ pub(crate) struct ListAsked {
     #[param(value_type = Option<String>)]
     pub(crate) status: Option<Statuses>,
     /// Those that held at this time, as far as it is known now. Not together with `status`.
+    #[param(value_type = Option<String>, format = DateTime)]
     pub(crate) as_of: Option<Moment>,
     /// Whether pinned ones are wanted, or those that are not.
     pub(crate) pinned: Option<bool>,

@@ -5,40 +5,51 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use store::{DecisionRecord, ReviewCase, ReviewEvidence, ReviewItem};
+use utoipa::ToSchema;
 
 use crate::search::PlainMemory;
 
 /// A page of what waits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReviewListAnswer {
     reviews: Vec<ProposalAnswer>,
     /// What to give as `after` for the next page.
+    #[schema(value_type = Option<uuid::Uuid>)]
     next: Option<MemoryId>,
 }
 
 /// One proposal with everything it takes to decide.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReviewAnswer {
     #[serde(flatten)]
     proposal: ProposalAnswer,
     /// The current memory under the same key.
     current: Option<PlainMemory>,
-    evidence: Vec<EvidenceAnswer>,
+    evidence: Vec<ReviewedEvent>,
     evidence_count: i64,
     decision: Option<DecisionAnswer>,
 }
 
-#[derive(Debug, Serialize)]
+/// What is proposed.
+#[derive(Debug, Serialize, ToSchema)]
 struct ProposalAnswer {
+    #[schema(value_type = uuid::Uuid)]
     id: MemoryId,
+    #[schema(value_type = String)]
     r#type: MemoryType,
+    #[schema(value_type = String)]
     scope: Scope,
     key: String,
     content: String,
+    #[schema(value_type = Object)]
     data: Value,
     confidence: f32,
     valid_from: Timestamp,
+    /// `agent_asked`, `low_confidence`, `type` or `agent`.
+    #[schema(value_type = String)]
     reason: ReviewReason,
+    /// What an approval does to the current memory: `merge`, `supersede` or `continue`.
+    #[schema(value_type = String)]
     on_conflict: OnConflict,
     version: i64,
     user: Option<String>,
@@ -49,8 +60,9 @@ struct ProposalAnswer {
     updated_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
-struct EvidenceAnswer {
+/// An event that a proposal came from.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReviewedEvent {
     session: String,
     version: i64,
     role: String,
@@ -61,14 +73,16 @@ struct EvidenceAnswer {
 }
 
 /// What was decided.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DecisionAnswer {
     decision: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     data: Option<Value>,
     /// The memory it went into.
+    #[schema(value_type = Option<uuid::Uuid>)]
     memory: Option<MemoryId>,
     reviewer: Option<String>,
     note: Option<String>,
@@ -122,7 +136,7 @@ impl From<ReviewCase> for ReviewAnswer {
     }
 }
 
-impl From<ReviewEvidence> for EvidenceAnswer {
+impl From<ReviewEvidence> for ReviewedEvent {
     fn from(event: ReviewEvidence) -> Self {
         Self {
             session: event.session_name,

@@ -3,33 +3,88 @@
 mod answer;
 mod request;
 
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::extract::State;
 use domain::{Decision, Envelope, MemoryId, SessionId, TenantId, WakeUp};
 use queue::{Publisher, Routes};
 use store::{ReviewDecision, ReviewFilter, Reviewed};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use self::answer::{DecisionAnswer, ReviewAnswer, ReviewListAnswer};
+use self::request::{DecisionAsked, ListAsked, OfReview};
 use crate::Parts;
-use crate::http::{Answer, Caller, Problem, Shared, body_of, postgres_is_down};
-use crate::review::answer::{DecisionAnswer, ReviewAnswer, ReviewListAnswer};
-use crate::review::request::Operation;
+use crate::http::{
+    Answer, Caller, Json, Nothing, PathOf, Problem, Query, Shared, Short, Whole, postgres_is_down,
+};
+
+/// The longest decision, in bytes.
+const LONGEST_DECISION_BYTES: usize = 64 * 1024;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().route("/v1/reviews", any(review)).route("/v1/reviews/{id}", any(review))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, decide))
 }
 
-async fn review(State(parts): State<Shared>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    let (head, body) = request.into_parts();
-    let body = body_of(body).await?;
-    let query = head.uri.query().unwrap_or_default();
-    let operation = Operation::read(head.method.as_str(), head.uri.path(), query, &body)?;
-    parts.review(&caller.tenant, operation).await
+/// What waits for a person, the oldest first.
+#[utoipa::path(
+    get, path = "/v1/reviews", operation_id = "list_reviews", tag = "reviews", params(ListAsked),
+    responses(
+        (status = 200, body = ReviewListAnswer), (status = 400, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem)
+    )
+)]
+async fn list(
+    State(parts): State<Shared>,
+    caller: Caller,
+    Query(asked): Query<ListAsked>,
+) -> Result<Answer<ReviewListAnswer>, Problem> {
+    parts.list_reviews(&caller.tenant, &asked).await.map(Answer::ok)
 }
 
-fn ok<T: serde::Serialize>(answer: &T) -> Response {
-    Answer::ok(answer).into_response()
+/// One proposal, with everything it takes to decide.
+#[utoipa::path(
+    get, path = "/v1/reviews/{id}", operation_id = "show_review", tag = "reviews", params(OfReview),
+    responses(
+        (status = 200, body = ReviewAnswer), (status = 400, body = Problem),
+        (status = 404, description = "The tenant has, and had, no such proposal", body = Problem),
+        (status = 429, body = Problem), (status = 503, body = Problem)
+    )
+)]
+async fn show(
+    State(parts): State<Shared>,
+    caller: Caller,
+    PathOf(OfReview { id }): PathOf<OfReview>,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Answer<ReviewAnswer>, Problem> {
+    parts.show_review(&caller.tenant, MemoryId(id)).await.map(Answer::ok)
+}
+
+/// Decides about a proposal. The same decision may be sent again.
+#[utoipa::path(
+    post, path = "/v1/reviews/{id}", operation_id = "decide_review", tag = "reviews", params(OfReview),
+    request_body = DecisionAsked,
+    responses(
+        (status = 200, description = "The decision stands, taken now or before", body = DecisionAnswer),
+        (status = 400, body = Problem),
+        (status = 404, description = "The tenant has, and had, no such proposal", body = Problem),
+        (status = 409, description = "Decided otherwise before, or more was proposed since", body = Problem),
+        (status = 413, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)
+    )
+)]
+async fn decide(
+    State(parts): State<Shared>,
+    caller: Caller,
+    PathOf(OfReview { id }): PathOf<OfReview>,
+    Query(Nothing {}): Query<Nothing>,
+    Json(asked): Json<DecisionAsked, LONGEST_DECISION_BYTES>,
+) -> Result<Answer<DecisionAnswer>, Problem> {
+    let decision = asked.decision()?;
+    let given = ReviewDecision {
+        decision: &decision,
+        version: asked.version.map(Whole::get),
+        reviewer: asked.reviewer.as_ref().map(Short::as_str),
+        note: asked.note.as_ref().map(Short::as_str),
+    };
+    parts.decide(&caller.tenant, MemoryId(id), &given).await.map(Answer::ok)
 }
 
 /// The most events shown of what a proposal came from.
@@ -53,37 +108,31 @@ impl Indexer {
 }
 
 impl Parts {
-    /// Answers a reviewer.
-    pub(crate) async fn review(&self, tenant: &TenantId, operation: Operation) -> Result<Response, Problem> {
-        match operation {
-            Operation::List { user, kind, agent, after, limit } => {
-                let filter = ReviewFilter { user: user.as_ref(), kind, agent: agent.as_deref() };
-                // One more than wanted tells whether there is a next page.
-                let listed = self.store.list_reviews(tenant, &filter, after, limit.saturating_add(1)).await;
-                let reviews = listed.map_err(|error| postgres_is_down(&error))?.ok_or_else(|| {
-                    Problem::invalid(
-                        "after",
-                        "parameter `after` names no memory, expected the `next` of an answer".to_owned(),
-                    )
-                })?;
-                Ok(ok(&ReviewListAnswer::of(reviews, limit)))
-            }
-            Operation::Show { id } => {
-                let found = self.store.find_review(tenant, id, MOST_EVENTS, MOST_CHARACTERS).await;
-                let case =
-                    found.map_err(|error| postgres_is_down(&error))?.ok_or_else(|| unknown_review(id))?;
-                Ok(ok(&ReviewAnswer::from(case)))
-            }
-            Operation::Decide { id, decision, version, reviewer, note } => {
-                let given = ReviewDecision {
-                    decision: &decision,
-                    version,
-                    reviewer: reviewer.as_deref(),
-                    note: note.as_deref(),
-                };
-                self.decide(tenant, id, &given).await.map(|answer| ok(&answer))
-            }
-        }
+    /// What waits for a person.
+    async fn list_reviews(&self, tenant: &TenantId, asked: &ListAsked) -> Result<ReviewListAnswer, Problem> {
+        let limit = asked.limit();
+        let filter = ReviewFilter {
+            user: asked.user.as_ref(),
+            kind: asked.r#type,
+            agent: asked.agent.as_ref().map(Short::as_str),
+        };
+        let after = asked.after.map(MemoryId);
+        // One more than wanted tells whether there is a next page.
+        let listed = self.store.list_reviews(tenant, &filter, after, limit.saturating_add(1)).await;
+        let reviews = listed.map_err(|error| postgres_is_down(&error))?.ok_or_else(|| {
+            Problem::invalid(
+                "after",
+                "parameter `after` names no memory, expected the `next` of an answer".to_owned(),
+            )
+        })?;
+        Ok(ReviewListAnswer::of(reviews, limit))
+    }
+
+    /// One proposal with everything it takes to decide.
+    async fn show_review(&self, tenant: &TenantId, id: MemoryId) -> Result<ReviewAnswer, Problem> {
+        let found = self.store.find_review(tenant, id, MOST_EVENTS, MOST_CHARACTERS).await;
+        let case = found.map_err(|error| postgres_is_down(&error))?.ok_or_else(|| unknown_review(id))?;
+        Ok(case.into())
     }
 
     async fn decide(

@@ -62,6 +62,7 @@ impl MemoryAnswer {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecalledEvent)]
 pub(crate) struct EventAnswer {
     session: String,
     version: i64,

@@ -57,7 +57,7 @@ impl Subject {
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         let has_subject = text::content_stems(&subject).next().is_some();
         Self {
-            subject: if has_subject { subject } else { query.to_owned() },
+            words: if has_subject { subject } else { query.to_owned() },
             role: if named.is_empty() { role(query) } else { None },
             named,
             times: text::sentences(query).into_iter().flat_map(|sentence| times(sentence, today)).collect(),

@@ -1,0 +1,137 @@
+//! The OpenAPI document, with what holds for every operation.
+
+use serde_json::{Map, Value, json};
+
+use super::TENANT_HEADER;
+use super::extract::{KEY_HEADER, LONGEST_KEY_BYTES};
+
+/// What operations are grouped by.
+const TAGS: [(&str, &str); 8] = [
+    ("recall", "What answers a question, and what it takes to go on with a conversation."),
+    ("memories", "What is remembered of a user."),
+    ("working memory", "What a conversation and its tools have at hand."),
+    ("sessions", "The log of a conversation or of a long-running agent, and its state at any version."),
+    ("reviews", "What waits for a person before it is remembered."),
+    ("mcp", "The same for clients of the Model Context Protocol."),
+    ("operations", "Whether the function can do its work."),
+    ("admin", "What operators ask and order, over all tenants."),
+];
+
+/// What may go wrong with every operation.
+const ALWAYS: [(&str, &str); 2] = [
+    (
+        "400",
+        "A parameter, header or field is missing, unknown, given twice or out of bounds; `parameter` names it",
+    ),
+    ("503", "Something behind the function does not answer; `retry-after` says when to ask again"),
+];
+/// What may go wrong with an operation of a tenant.
+const LIMITED: (&str, &str) =
+    ("429", "The tenant asks more often than it may; `retry-after` says when to ask again");
+
+/// The document with what handlers do not say one by one: the tenant, request keys, and how errors are written.
+pub(super) fn completed(mut document: Value) -> Value {
+    if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
+        for (path, methods) in paths {
+            for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+                if let Some(operation) = operation.as_object_mut() {
+                    complete(path, method, operation);
+                }
+            }
+        }
+    }
+    document["tags"] =
+        TAGS.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
+    document
+}
+
+fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
+    let is_operators = path.starts_with("/v1/admin/");
+    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+    if let Some(parameters) = parameters.as_array_mut() {
+        if !is_operators {
+            parameters.push(json!({
+                "name": TENANT_HEADER, "in": "header", "required": false,
+                "description": "The tenant the request is for; `default` when not given.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 200}
+            }));
+        }
+        let has_key = parameters.iter().any(|parameter| parameter["name"] == KEY_HEADER);
+        if path.starts_with("/v1/users/") && method != "get" && !has_key {
+            parameters.push(json!({
+                "name": KEY_HEADER, "in": "header", "required": false,
+                "description": "Makes a repeat safe: for 24 hours the same request with the same key has its effect once \
+                                and gets the same answer, and another one with that key is refused with 422.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY_BYTES}
+            }));
+        }
+    }
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    let Some(responses) = responses.as_object_mut() else { return };
+    for (status, description) in ALWAYS.into_iter().chain((!is_operators).then_some(LIMITED)) {
+        let response = responses.entry(status).or_insert_with(problem);
+        if response["description"].as_str().is_none_or(str::is_empty) {
+            response["description"] = description.into();
+        }
+    }
+    for (status, response) in responses {
+        if status.as_str() >= "400"
+            && let Some(content) = response.get_mut("content").and_then(Value::as_object_mut)
+            && let Some(schema) = content.remove("application/json")
+        {
+            content.insert("application/problem+json".to_owned(), schema);
+        }
+        if response["description"].as_str().is_none_or(str::is_empty) {
+            response["description"] = usual(status).into();
+        }
+    }
+}
+
+fn problem() -> Value {
+    json!({"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}})
+}
+
+/// What a status means where nothing else is said.
+fn usual(status: &str) -> &'static str {
+    match status {
+        "200" => "What was asked for",
+        "201" => "It was made",
+        "202" => "It will be done",
+        "204" => "It was done",
+        "404" => "There is no such thing, or it is somebody else's",
+        "409" => "Things are not as the request takes them to be; `current` shows how they are",
+        "413" => "The body is too long",
+        "422" => "The request cannot be followed; `parameter` says which field",
+        _ => "The request is not answered",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_for_every_operation_is_said_once() {
+        let problem = json!({"description": "", "content": {"application/json": {"schema": {}}}});
+        let document = completed(json!({"paths": {
+            "/v1/users/{user}/things": {"post": {"responses": {"201": {"description": ""}, "409": problem}}},
+            "/v1/admin/things": {"get": {"responses": {"200": {"description": "All things"}}}},
+        }}));
+        let post = &document["paths"]["/v1/users/{user}/things"]["post"];
+        let names: Vec<&str> = post["parameters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect();
+        assert_eq!(names, [TENANT_HEADER, KEY_HEADER]);
+        let conflict = post["responses"]["409"]["content"].as_object().unwrap();
+        assert_eq!(conflict.keys().collect::<Vec<_>>(), ["application/problem+json"]);
+        assert_eq!(post["responses"]["201"]["description"], "It was made");
+        assert!(post["responses"]["429"].is_object());
+        let get = &document["paths"]["/v1/admin/things"]["get"];
+        assert_eq!(get["parameters"], json!([]));
+        assert_eq!(get["responses"]["200"]["description"], "All things");
+        assert!(get["responses"]["503"].is_object() && get["responses"].get("429").is_none());
+    }
+}
