@@ -31,8 +31,8 @@ mod review;
 mod search;
 mod sessions;
 mod shutdown;
-mod working;
 mod status;
+mod working;
 
 use std::sync::{Arc, OnceLock};
 

@@ -57,7 +57,20 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
             }));
         }
         let has_key = parameters.iter().any(|parameter| parameter["name"] == KEY_HEADER);
-        if path.starts_with("/v1/users/") && method != "get" && !has_key {
+        let is_hot = path.ends_with("/working-memory") || path.contains("/tools/");
+        if is_hot && method != "get" {
+            for (name, description) in [
+                ("if-match", "The `etag` of what is changed; another one there is refused with 412."),
+                ("if-none-match", "`*`: only where there is nothing yet."),
+            ] {
+                parameters.push(json!({
+                    "name": name, "in": "header", "required": false, "description": description,
+                    "schema": {"type": "string"}
+                }));
+            }
+        }
+        // What hot state keeps is guarded by its version instead.
+        if path.starts_with("/v1/users/") && method != "get" && !is_hot && !has_key {
             parameters.push(json!({
                 "name": KEY_HEADER, "in": "header", "required": false,
                 "description": "Makes a repeat safe: for 24 hours the same request with the same key has its effect once \

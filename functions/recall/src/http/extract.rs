@@ -108,11 +108,16 @@ impl<S: Sync, T: DeserializeOwned, const MOST: usize> FromRequest<S> for Json<T,
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        read_json(&body_of(request.into_body(), MOST).await?).map(Self)
+        read_json(&body_within(request.into_body(), MOST).await?).map(Self)
     }
 }
 
-async fn body_of(body: Body, most: usize) -> Result<Bytes, Problem> {
+/// The body as it was sent.
+pub(crate) async fn body_of(body: Body) -> Result<Bytes, Problem> {
+    body_within(body, LONGEST_BODY_BYTES).await
+}
+
+async fn body_within(body: Body, most: usize) -> Result<Bytes, Problem> {
     axum::body::to_bytes(body, most).await.map_err(|_too_long| {
         Problem::too_large(format!("the body is longer than {most} bytes, expected at most that"))
     })

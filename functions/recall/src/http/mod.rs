@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use self::answer::Answer;
 pub(crate) use self::extract::{
-    Caller, IdempotencyKey, Json, Nothing, PathOf, Query, TENANT_HEADER, read_arguments,
+    Caller, IdempotencyKey, Json, Nothing, PathOf, Query, TENANT_HEADER, body_of, read_arguments,
 };
 #[cfg(test)]
 pub(crate) use self::extract::{read_json, read_query};

@@ -68,6 +68,8 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
         ]),
         ("POST", "/v1/users/{user}/memories/{id}/promote") => Call::OfUser(vec![]),
         ("GET", path) if path.starts_with("/v1/users/{user}/sessions") => Call::OfUser(vec![]),
+        ("PUT" | "PATCH", path) if is_hot(path) => Call::OfUser(vec![json!({"task": "mine"})]),
+        ("DELETE", path) if is_hot(path) => Call::OfUser(vec![]),
         ("POST", "/v1/users/{user}/sessions/{session}/resume") => Call::OfUser(vec![]),
         ("PATCH", "/v1/users/{user}/sessions/{session}") => {
             Call::OfUser(vec![json!({"metadata": {"seen": true}})])
@@ -88,12 +90,19 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
     })
 }
 
+/// Whether hot state keeps it.
+fn is_hot(path: &str) -> bool {
+    path.ends_with("/working-memory") || path.ends_with("/tools/{tool}")
+}
+
 /// What is given for a name in a path, a parameter or an argument: what the victim has.
 fn given(name: &str, path: &str, victim: &Victim, cursor: Option<&str>) -> Option<Value> {
     Some(match name {
         "id" if path.starts_with("/v1/reviews") => victim.review.to_string().into(),
         "id" if path.contains("/operations/") => victim.operation.into(),
         "sequence" => 1.into(),
+        "tool" => "quokka-finder".into(),
+        "path" => "/secret".into(),
         "status" if path.ends_with("/operations") => "pending".into(),
         "id" | "memory" => victim.memory.to_string().into(),
         "session" => victim.session.into(),
@@ -194,12 +203,17 @@ pub(crate) fn variants(
             .map(|parameter| format!("{}={}", named(parameter), encoded(&value(&named(parameter)))))
             .collect();
         let target = if pairs.is_empty() { target.clone() } else { format!("{target}?{}", pairs.join("&")) };
-        Variant { body: body.cloned(), ..Variant::new(method, &target) }
+        let mut variant = Variant { body: body.cloned(), ..Variant::new(method, &target) };
+        if method == "PATCH" && is_hot(path) {
+            variant.headers.push(("content-type", "application/merge-patch+json".to_owned()));
+        }
+        variant
     };
     let mut variants = vec![with(None)];
     variants.extend(optional.into_iter().map(|parameter| with(Some(parameter))));
     if method != "GET" {
-        let keyed = Variant { headers: vec![("idempotency-key", victim.key.to_owned())], ..with(None) };
+        let mut keyed = with(None);
+        keyed.headers.push(("idempotency-key", victim.key.to_owned()));
         variants.push(keyed);
     }
     variants

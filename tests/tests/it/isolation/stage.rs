@@ -171,16 +171,20 @@ impl Stage {
     /// Gives the victim a checkpoint and an operation, as an application would.
     async fn plant_state(&mut self) {
         let of_session = format!("/v1/users/ada/sessions/{SESSION}");
-        let post = async |path: &str, body: Value| {
+        let send = async |method: &str, path: &str, body: Value| {
             let target = format!("{of_session}/{path}");
-            let told =
-                self.send("acme", &Variant { body: Some(body), ..Variant::new("POST", &target) }).await;
+            let variant = Variant { body: Some(body), ..Variant::new(method, &target) };
+            let told = self.send("acme", &variant).await;
             assert!(told.status < 300, "{target}: {}", told.body);
-            serde_json::from_str::<Value>(&told.body).unwrap()
+            serde_json::from_str::<Value>(&told.body).unwrap_or_default()
         };
-        post("checkpoints", json!({"node_id": "quokka", "state": {"secret": "quokka"}})).await;
+        for path in ["working-memory", "tools/quokka-finder"] {
+            send("PUT", path, json!({"secret": "quokka"})).await;
+        }
+        send("POST", "checkpoints", json!({"node_id": "quokka", "state": {"secret": "quokka"}})).await;
         let begun =
-            post("operations", json!({"name": "quokka", "input": {"secret": "quokka"}, "key": KEY})).await;
+            send("POST", "operations", json!({"name": "quokka", "input": {"secret": "quokka"}, "key": KEY}))
+                .await;
         let id = begun["operation"]["id"].as_i64();
         self.victim.operation = id.unwrap_or_else(|| panic!("an operation has an id: {begun}"));
     }
@@ -280,7 +284,9 @@ impl Stage {
         }
         let body = match &variant.body {
             Some(body) => {
-                request = request.header("content-type", "application/json");
+                if variant.headers.iter().all(|(name, _)| *name != "content-type") {
+                    request = request.header("content-type", "application/json");
+                }
                 Body::Text(body.to_string())
             }
             None => Body::Empty,
