@@ -96,7 +96,9 @@ impl Checked {
         for secret in secrets.iter().filter(|secret| !sent.contains(*secret)) {
             let in_headers =
                 told.headers.iter().any(|(name, value)| name.contains(secret) || value.contains(secret));
-            if told.body.contains(secret) || in_headers {
+            // What is told where none of it exists is the attacker's own, such as a session of the same name.
+            let is_own = nobody.body.contains(secret);
+            if (told.body.contains(secret) || in_headers) && !is_own {
                 self.failures.push(format!("{sent} as {tenant} told {secret}: {}", told.body));
             }
         }
