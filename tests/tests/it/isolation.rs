@@ -1,4 +1,4 @@
-//! Nobody sees or changes what is another's: every operation of the OpenAPI document and every MCP tool is called as a user of
+//! Nobody sees or changes what is another's: every operation of the `OpenAPI` document and every MCP tool is called as a user of
 //! the same tenant, and as the user of that name in another tenant, with everything that belongs to the one attacked. The
 //! same calls are made in a tenant where none of it exists, and nothing may tell the two apart.
 
@@ -77,7 +77,9 @@ fn compared(response: &Response) -> (u16, Vec<(String, String)>, Value) {
     // How long a body is says no more than what is in it, and some of that is made anew.
     let mut headers = response.headers.clone();
     headers.retain(|(name, _)| name != "content-length");
-    headers.iter_mut().for_each(|(_, value)| *value = without_clock(value));
+    for (_, value) in &mut headers {
+        *value = without_clock(value);
+    }
     (response.status, headers, body)
 }
 

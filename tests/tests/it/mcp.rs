@@ -9,7 +9,9 @@ use http::{HeaderName, HeaderValue};
 use lambda_http::Body;
 use model::Embedder;
 use recall::Recall;
-use rmcp::model::{CallToolRequestParams, CallToolResult, ClientConfig, Implementation, ProtocolVersion};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
+};
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
@@ -108,7 +110,7 @@ impl Stage {
 }
 
 fn client() -> ClientConfig {
-    ClientConfig::new(Default::default(), Implementation::new("test", "1"))
+    ClientConfig::new(ClientCapabilities::default(), Implementation::new("test", "1"))
 }
 
 /// Hands a request on as the function URL would.

@@ -147,7 +147,7 @@ async fn a_correction_stands_when_the_agents_think_again() {
     );
 
     stage.replay(session).await;
-    assert_eq!(stage.listed("type=fact").await, [right.clone()]);
+    assert_eq!(stage.listed("type=fact").await, std::slice::from_ref(&right));
     assert_eq!(stage.listed("type=fact&status=active,superseded").await.len(), 2, "nor as history again");
     let dropped = "select count(*) from afterthought.ledger where reason = 'rejected_before'";
     assert_eq!(stage.number(dropped).await, 1);

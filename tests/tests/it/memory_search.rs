@@ -329,8 +329,8 @@ async fn a_large_user_is_searched_by_a_graph_that_finds_what_an_exact_look_finds
     let stage = Stage::set().await;
     stage.fill("default", "ada", 3000).await;
     stage.fill("default", "bob", 300).await;
-    let exact_search = |question: i32| {
-        let vector: Vec<f32> = (1..=32).map(|i| ((question * 31 + i * 17) % 23) as f32 - 11.0).collect();
+    let exact_search = |question: i16| {
+        let vector: Vec<f32> = (1..=32).map(|i| f32::from((question * 31 + i * 17) % 23) - 11.0).collect();
         let norm = vector.iter().map(|part| part * part).sum::<f32>().sqrt();
         vector.into_iter().map(|part| part / norm).collect::<Vec<f32>>()
     };

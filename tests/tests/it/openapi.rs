@@ -1,10 +1,10 @@
-//! The OpenAPI document: valid, complete, and true of what is answered.
+//! The `OpenAPI` document: valid, complete, and true of what is answered.
 
 use serde_json::{Value, json};
 
 use crate::isolation::{Stage, Variant};
 
-/// The schema of what OpenAPI 3.1 documents are, by the OpenAPI Initiative (Apache-2.0).
+/// The schema of what `OpenAPI` 3.1 documents are, by the `OpenAPI` Initiative (Apache-2.0).
 const META: &str = include_str!("../../fixtures/openapi-3.1.schema.json");
 
 /// Every operation with the method and path it is reached by.

@@ -382,7 +382,11 @@ async fn reads_writes_and_messages_extend_a_life() {
     let stage = Stage::set(passing).await;
     let pass = |minutes: i64| PASSED.fetch_add(minutes * 60, Ordering::SeqCst);
     let expires = async |target: &str| {
-        stage.get(target).await.json()["expires_at"].as_str().unwrap_or("gone")[11..16].to_owned()
+        stage.get(target).await.json()["expires_at"]
+            .as_str()
+            .and_then(|at| at.get(11..16))
+            .unwrap_or("gone")
+            .to_owned()
     };
     stage.put(CHAT, r#"{"a":1}"#).await;
     stage.put(SEARCH, r#"{"a":1}"#).await;

@@ -1,4 +1,4 @@
-//! The OpenAPI document, with what holds for every operation.
+//! The `OpenAPI` document, with what holds for every operation.
 
 use serde_json::{Map, Value, json};
 
@@ -40,8 +40,10 @@ pub(super) fn completed(mut document: Value) -> Value {
             }
         }
     }
-    document["tags"] =
-        TAGS.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
+    if let Some(document) = document.as_object_mut() {
+        let tags = TAGS.iter().map(|(name, description)| json!({"name": name, "description": description}));
+        document.insert("tags".to_owned(), tags.collect());
+    }
     document
 }
 

@@ -332,7 +332,7 @@ mod tests {
         if let Some(header) = header {
             request = request.header(KEY_HEADER, header);
         }
-        let (mut head, _) = request.body(()).unwrap().into_parts();
+        let (mut head, ()) = request.body(()).unwrap().into_parts();
         IdempotencyKey::from_request_parts(&mut head, &()).await.map(|key| key.0)
     }
 

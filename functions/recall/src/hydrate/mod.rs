@@ -100,7 +100,7 @@ impl Parts {
         let mut embedder_is_down = subject.is_some() && vector.is_none();
         let search = subject
             .as_ref()
-            .map(|subject| Search { times: &times, ..self.search(&subject.subject, vector.as_deref()) });
+            .map(|subject| Search { times: &times, ..self.search(&subject.words, vector.as_deref()) });
         let wanted = Hydrate {
             session_name: live.as_ref().map(|context| context.session_name.as_str()).or(session),
             after: live.as_ref().map_or(0, |context| context.version),
@@ -211,14 +211,14 @@ impl Parts {
     }
 
     async fn vector_of(&self, subject: Option<&Subject>) -> Option<Vec<f32>> {
-        self.embed(&subject?.subject).await
+        self.embed(&subject?.words).await
     }
 
     /// The past that messages are about which only the log had: a round trip of its own.
     async fn related_late(&self, tenant: &TenantId, user: &UserId, said: Option<&Subject>) -> Option<Late> {
         let subject = said?;
-        let vector = self.embed(&subject.subject).await;
-        let search = self.search(&subject.subject, vector.as_deref());
+        let vector = self.embed(&subject.words).await;
+        let search = self.search(&subject.words, vector.as_deref());
         match self.store.related_events(tenant, user, &search).await {
             Ok(found) => Some(Late { found, is_degraded: vector.is_none() }),
             Err(error) => {
@@ -252,7 +252,7 @@ fn latest(context: &SessionContext) -> Option<Subject> {
         })
         .filter(|text| !text.trim().is_empty())
         .collect();
-    (!texts.is_empty()).then(|| Subject { subject: texts.join("\n"), ..Subject::default() })
+    (!texts.is_empty()).then(|| Subject { words: texts.join("\n"), ..Subject::default() })
 }
 
 /// The best turns of the past, without those that are among the recent messages already.

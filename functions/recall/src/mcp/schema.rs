@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::path::Parameter;
 
-/// Where the OpenAPI document keeps what schemas refer to, and where a schema of its own does.
+/// Where the `OpenAPI` document keeps what schemas refer to, and where a schema of its own does.
 const COMPONENTS: &str = "#/components/schemas/";
 const DEFINITIONS: &str = "#/$defs/";
 

@@ -48,16 +48,22 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
             json!({"decision": "reject", "reviewer": "mallory"}),
             json!({"decision": "edit", "content": "nothing at all", "version": 1}),
         ]),
-        ("GET", "/v1/users/{user}/recall" | "/v1/users/{user}/hydrate" | "/v1/users/{user}/status") => {
-            Call::OfUser(vec![])
-        }
-        ("GET", "/v1/users/{user}/memories") => Call::OfUser(vec![]),
         ("POST", "/v1/users/{user}/memories") => Call::OfUser(vec![
             json!({"type": "fact", "content": "the lighthouse has a key"}),
             json!({"type": "fact", "content": "it is known", "session": victim.session, "scope": "session"}),
             json!({"type": "fact", "content": "it was said", "evidence": evidence}),
         ]),
-        ("GET" | "DELETE", "/v1/users/{user}/memories/{id}") => Call::OfUser(vec![]),
+        (
+            "GET",
+            "/v1/users/{user}/recall"
+            | "/v1/users/{user}/hydrate"
+            | "/v1/users/{user}/status"
+            | "/v1/users/{user}/memories",
+        )
+        | ("GET" | "DELETE", "/v1/users/{user}/memories/{id}")
+        | ("POST", "/v1/users/{user}/memories/{id}/promote" | "/v1/users/{user}/sessions/{session}/resume") => {
+            Call::OfUser(vec![])
+        }
         ("PATCH", "/v1/users/{user}/memories/{id}") => Call::OfUser(vec![
             json!({"version": 1, "pinned": true}),
             json!({"version": 2, "status": "active"}),
@@ -66,11 +72,9 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
             json!({"version": 1, "content": "there is no key"}),
             json!({"version": 7, "content": "there is no key", "merge": true}),
         ]),
-        ("POST", "/v1/users/{user}/memories/{id}/promote") => Call::OfUser(vec![]),
         ("GET", path) if path.starts_with("/v1/users/{user}/sessions") => Call::OfUser(vec![]),
         ("PUT" | "PATCH", path) if is_hot(path) => Call::OfUser(vec![json!({"task": "mine"})]),
         ("DELETE", path) if is_hot(path) => Call::OfUser(vec![]),
-        ("POST", "/v1/users/{user}/sessions/{session}/resume") => Call::OfUser(vec![]),
         ("PATCH", "/v1/users/{user}/sessions/{session}") => {
             Call::OfUser(vec![json!({"metadata": {"seen": true}})])
         }
@@ -100,7 +104,6 @@ fn given(name: &str, path: &str, victim: &Victim, cursor: Option<&str>) -> Optio
     Some(match name {
         "id" if path.starts_with("/v1/reviews") => victim.review.to_string().into(),
         "id" if path.contains("/operations/") => victim.operation.into(),
-        "sequence" => 1.into(),
         "tool" => "quokka-finder".into(),
         "path" => "/secret".into(),
         "status" if path.ends_with("/operations") => "pending".into(),
@@ -111,7 +114,7 @@ fn given(name: &str, path: &str, victim: &Victim, cursor: Option<&str>) -> Optio
         "after" => cursor?.into(),
         "user" => victim.user.into(),
         "k" | "limit" => 100.into(),
-        "version" => 1.into(),
+        "version" | "sequence" => 1.into(),
         "type" => "fact".into(),
         "agent" => "summarizer".into(),
         "scope" => "user".into(),

@@ -308,7 +308,7 @@ impl Stage {
         self.recall.handle(request.with_raw_http_path(path)).await.status().as_u16()
     }
 
-    /// The OpenAPI document.
+    /// The `OpenAPI` document.
     pub(crate) async fn document(&self) -> Value {
         let told = self.send("acme", &Variant::new("GET", "/v1/openapi.json")).await;
         serde_json::from_str(&told.body).unwrap()

@@ -22,8 +22,8 @@ fn plain(state: &Value, canonical: &Canonical) -> NewCheckpoint<'static> {
     }
 }
 
-fn of(state: Value) -> NewCheckpoint<'static> {
-    plain(&state, &Canonical::of(&state, 1 << 20).unwrap())
+fn of(state: &Value) -> NewCheckpoint<'static> {
+    plain(state, &Canonical::of(state, 1 << 20).unwrap())
 }
 
 async fn save(world: &World, new: NewCheckpoint<'_>) -> Saving {
@@ -57,10 +57,10 @@ fn growing(step: i64) -> Value {
 #[tokio::test]
 async fn what_is_saved_is_loaded_and_chained_to_what_came_before() {
     let world = World::start().await;
-    let first = saved(save(&world, of(json!({"a": 1.5}))).await);
+    let first = saved(save(&world, of(&json!({"a": 1.5}))).await);
     assert_eq!((first.sequence, first.parent, first.through), (1, None, 0));
     appended(world.append("work", &[message("x"), message("y")]).await);
-    let second = saved(save(&world, NewCheckpoint { node_id: "act", ..of(json!({"a": 2})) }).await);
+    let second = saved(save(&world, NewCheckpoint { node_id: "act", ..of(&json!({"a": 2})) }).await);
     assert_eq!((second.sequence, second.parent, second.through), (2, Some(1), 2));
     let Loading::Good(loaded) = load(&world, None).await else { panic!("it is good") };
     assert_eq!((loaded.checkpoint.node_id.as_str(), &loaded.checkpoint.state), ("act", &json!({"a": 2})));
@@ -76,7 +76,7 @@ async fn what_is_saved_is_loaded_and_chained_to_what_came_before() {
 async fn a_state_that_changes_a_little_is_stored_as_a_patch_and_loaded_whole() {
     let world = World::start().await;
     for step in 1..=45 {
-        saved(save(&world, of(growing(step))).await);
+        saved(save(&world, of(&growing(step))).await);
     }
     for step in 1..=45 {
         assert_eq!(state(&world, step).await, growing(step));
@@ -95,22 +95,22 @@ async fn a_state_that_changes_a_little_is_stored_as_a_patch_and_loaded_whole() {
 #[tokio::test]
 async fn the_same_again_is_saved_once_and_another_in_its_place_only_when_asked() {
     let world = World::start().await;
-    let one = NewCheckpoint { sequence: Some(1), ..of(json!({"a": 1})) };
+    let one = NewCheckpoint { sequence: Some(1), ..of(&json!({"a": 1})) };
     let first = saved(save(&world, one).await);
     let again = saved(save(&world, one).await);
     assert_eq!(again, SavedCheckpoint { was_saved: true, ..first });
-    let other = NewCheckpoint { sequence: Some(1), ..of(json!({"a": 2})) };
+    let other = NewCheckpoint { sequence: Some(1), ..of(&json!({"a": 2})) };
     assert_eq!(save(&world, other).await, Saving::Stale { latest: 1 });
     assert_eq!(state(&world, 1).await, json!({"a": 1}));
     saved(save(&world, NewCheckpoint { replace: true, ..other }).await);
     assert_eq!(state(&world, 1).await, json!({"a": 2}));
     // Later ones are chained to it: it stays.
-    saved(save(&world, NewCheckpoint { sequence: Some(5), ..of(json!({"a": 3})) }).await);
+    saved(save(&world, NewCheckpoint { sequence: Some(5), ..of(&json!({"a": 3})) }).await);
     assert_eq!(save(&world, NewCheckpoint { replace: true, ..one }).await, Saving::Stale { latest: 5 });
     assert!(saved(save(&world, other).await).was_saved, "an answer that was lost is given again");
     assert_eq!(save(&world, NewCheckpoint { sequence: Some(3), ..one }).await, Saving::Stale { latest: 5 });
     // The latest may be replaced, and goes on from the same parent.
-    let five = NewCheckpoint { sequence: Some(5), replace: true, ..of(json!({"a": 4})) };
+    let five = NewCheckpoint { sequence: Some(5), replace: true, ..of(&json!({"a": 4})) };
     assert_eq!(saved(save(&world, five).await).parent, Some(1));
     assert_eq!(state(&world, 5).await, json!({"a": 4}));
     assert_eq!(world.count("checkpoints").await, 2);
@@ -121,14 +121,12 @@ async fn of_those_who_go_on_from_the_same_checkpoint_one_wins() {
     let world = World::start().await;
     for parent in [0, 1] {
         let ways =
-            join_all(
-                (0..6).map(|way| {
-                    let world = &world;
-                    async move {
-                        save(world, NewCheckpoint { parent: Some(parent), ..of(json!({"way": way})) }).await
-                    }
-                }),
-            )
+            join_all((0..6).map(|way| {
+                let world = &world;
+                async move {
+                    save(world, NewCheckpoint { parent: Some(parent), ..of(&json!({"way": way})) }).await
+                }
+            }))
             .await;
         let won = ways.iter().filter(|way| matches!(way, Saving::Saved(_))).count();
         let stale = ways.iter().filter(|way| **way == Saving::Stale { latest: parent + 1 }).count();
@@ -137,7 +135,7 @@ async fn of_those_who_go_on_from_the_same_checkpoint_one_wins() {
     // Without saying from which they go on, all are saved, one after the other.
     let ways = join_all((0..6).map(|way| {
         let world = &world;
-        async move { saved(save(world, of(json!({"way": way}))).await).sequence }
+        async move { saved(save(world, of(&json!({"way": way}))).await).sequence }
     }))
     .await;
     let mut ways = ways;
@@ -151,7 +149,7 @@ async fn of_those_who_go_on_from_the_same_checkpoint_one_wins() {
 #[tokio::test]
 async fn a_request_saves_once_and_a_checkpoint_covers_no_event_that_is_not_there() {
     let world = World::start().await;
-    let new = of(json!({"a": 1}));
+    let new = of(&json!({"a": 1}));
     let save = async |key| world.store.save_checkpoint(world.path("work"), &new, Some(&key)).await.unwrap();
     let Once::Done(Saving::Saved(first)) = save(request("k", 1)).await else { panic!("saved") };
     let Once::Repeated(answer) = save(request("k", 1)).await else { panic!("repeated") };
@@ -167,7 +165,7 @@ async fn a_request_saves_once_and_a_checkpoint_covers_no_event_that_is_not_there
 async fn a_session_that_begins_with_a_checkpoint_is_nobodys_recent_conversation() {
     let world = World::start().await;
     appended(world.append("talk", &[message("hello")]).await);
-    saved(save(&world, of(json!({}))).await);
+    saved(save(&world, of(&json!({}))).await);
     let owner = world.database.client().await.unwrap();
     let recent: String = owner
         .query_one("select session from afterthought.sessions order by last_event_at desc limit 1", &[])
@@ -177,7 +175,7 @@ async fn a_session_that_begins_with_a_checkpoint_is_nobodys_recent_conversation(
     assert_eq!(recent, "talk");
     let nobody = TenantId::new("nobody").unwrap();
     let path = SessionPath { tenant: &nobody, ..world.path("work") };
-    let error = world.store.save_checkpoint(path, &of(json!({})), None).await.unwrap_err();
+    let error = world.store.save_checkpoint(path, &of(&json!({})), None).await.unwrap_err();
     assert!(error.names_unknown(), "{error}");
 }
 
@@ -185,7 +183,7 @@ async fn a_session_that_begins_with_a_checkpoint_is_nobodys_recent_conversation(
 async fn whatever_is_changed_in_a_stored_checkpoint_is_noticed_and_the_one_before_is_offered() {
     let world = World::start().await;
     for step in 1..=3 {
-        saved(save(&world, of(growing(step))).await);
+        saved(save(&world, of(&growing(step))).await);
     }
     let owner = world.database.client().await.unwrap();
     let damages = [
@@ -218,7 +216,7 @@ async fn whatever_is_changed_in_a_stored_checkpoint_is_noticed_and_the_one_befor
         let moved = damage.starts_with("session_id");
         match load(&world, None).await {
             Loading::Damaged { previous_good, .. } if !moved => {
-                assert_eq!(previous_good, Some(2), "{damage}")
+                assert_eq!(previous_good, Some(2), "{damage}");
             }
             Loading::Good(loaded) if moved => assert_eq!(loaded.checkpoint.sequence, 2),
             other => panic!("{damage}: {other:?}"),
@@ -243,7 +241,7 @@ async fn whatever_is_changed_in_a_stored_checkpoint_is_noticed_and_the_one_befor
     let Loading::Damaged { sequence: 3, previous_good: None, .. } = load(&world, None).await else {
         panic!("nothing is left")
     };
-    let next = saved(save(&world, of(growing(4))).await);
+    let next = saved(save(&world, of(&growing(4))).await);
     assert_eq!((next.parent, next.stored_bytes), (Some(3), next.state_bytes));
     assert_eq!(state(&world, 4).await, growing(4));
     let good = world.store.latest_good_checkpoint(world.path("work"), 3).await.unwrap();

@@ -6,7 +6,7 @@ use store::{Beginning, Ending, NewOperation, Operation, OperationEnd};
 use super::*;
 
 fn booking<'a>(input: &'a serde_json::Value, key: Option<&'a str>) -> NewOperation<'a> {
-    NewOperation { name: "book", input, key, lease: Duration::from_secs(60) }
+    NewOperation { name: "book", input, key, lease: Duration::from_mins(1) }
 }
 
 async fn begin(world: &World, new: &NewOperation<'_>) -> Beginning {
@@ -87,7 +87,7 @@ async fn of_those_who_begin_the_same_one_does_it_and_the_others_get_its_answer()
 
 const NOTHING: serde_json::Value = serde_json::Value::Null;
 const BOOKING_BY_KEY: NewOperation<'static> =
-    NewOperation { name: "book", input: &NOTHING, key: Some("once"), lease: Duration::from_secs(60) };
+    NewOperation { name: "book", input: &NOTHING, key: Some("once"), lease: Duration::from_mins(1) };
 
 #[tokio::test]
 async fn an_operation_whose_lease_ended_or_that_failed_is_begun_again_and_its_old_try_ends_nothing() {
