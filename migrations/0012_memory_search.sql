@@ -136,11 +136,14 @@ begin
 end
 $$;
 
--- Puts memories that can be found into the index; none of them may be there.
+-- Puts memories that can be found into the index, unless they are there.
 create function afterthought.index_memories(ids uuid[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
+declare
+    added_ids uuid[];
 begin
+    with indexed as (
     insert into afterthought.memory_index
         (memory_id, tenant, owner, is_current, type, scope, valid_from, valid_to, expires_at, embedding_model, embedding,
          long_embedding, in_graph)
@@ -152,19 +155,23 @@ begin
                where t.tenant = m.tenant and t.owner = coalesce(m.user_id, '') and t.in_graph
            )
     from afterthought.memories m
-    where m.id = any(ids) and afterthought.is_found(m);
+    where m.id = any(ids) and afterthought.is_found(m)
+    on conflict do nothing
+    returning memory_id
+    )
+    select array_agg(memory_id) into added_ids from indexed;
     insert into afterthought.memory_words (word, memory_id, tenant, frequency, length)
     select afterthought.word_of(m.tenant, coalesce(m.user_id, ''), m.valid_to is null, t.lexeme), m.id, m.tenant,
            max(cardinality(t.positions)), length(m.terms)
     from afterthought.memories m
     cross join lateral unnest(m.terms) as t (lexeme, positions, weights)
-    where m.id = any(ids) and afterthought.is_found(m)
+    where m.id = any(added_ids) and afterthought.is_found(m)
     group by 1, 2, 3, 5;
     perform afterthought.add_totals(added.tenant, added.owner, added.texts, added.words)
     from (
         select m.tenant, coalesce(m.user_id, '') as owner, count(*) as texts, sum(length(m.terms)) as words
         from afterthought.memories m
-        where m.id = any(ids) and afterthought.is_found(m) and m.valid_to is null
+        where m.id = any(added_ids) and afterthought.is_found(m) and m.valid_to is null
         group by m.tenant, coalesce(m.user_id, '')
     ) added;
 end

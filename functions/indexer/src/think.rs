@@ -135,7 +135,7 @@ impl Indexer {
             Vec::new()
         } else {
             self.store
-                .events_up_to(&window.tenant, window.session, window.after, SessionContext::MOST_MESSAGES)
+                .messages_up_to(&window.tenant, window.session, window.after, SessionContext::MOST_MESSAGES)
                 .await?
         };
         let mut context = advanced(window, before, &earlier);

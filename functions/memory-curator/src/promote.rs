@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    CARRIED, Closing, EventKind, Evidence, MemoryId, MemoryType, OnConflict, Scope, Thought, Window,
+    CARRIED, Closing, EventKind, Evidence, MemoryId, MemoryType, OWN_PAYLOAD, OnConflict, Scope, Thought,
+    Window,
 };
 use serde_json::Value;
 use store::{Promotable, UserMemory};
@@ -12,7 +13,7 @@ use store::{Promotable, UserMemory};
 pub(crate) fn asked(window: &Window) -> BTreeMap<MemoryId, BTreeSet<i64>> {
     let mut asked: BTreeMap<MemoryId, BTreeSet<i64>> = BTreeMap::new();
     for event in window.events.iter().filter(|event| event.kind == EventKind::Observation) {
-        let field = |name: &str| event.payload.get(name).and_then(Value::as_str);
+        let field = |name: &str| event.payload.get(OWN_PAYLOAD)?.get(name)?.as_str();
         if let (Some("promote"), Some(Ok(memory))) = (field("operation"), field("memory").map(str::parse)) {
             asked.entry(MemoryId(memory)).or_default().insert(event.version);
         }
@@ -108,12 +109,12 @@ mod tests {
 
     #[test]
     fn only_an_observation_that_names_a_memory_asks_for_it() {
-        let ask = json!({"operation": "promote", "memory": id()});
+        let ask = json!({OWN_PAYLOAD: {"operation": "promote", "memory": id()}});
         let mut window = window(&[
             ask.clone(),
-            json!({"operation": "delete", "memory": id()}),
-            json!({"operation": "promote", "memory": "seven"}),
-            json!({"operation": "promote"}),
+            json!({OWN_PAYLOAD: {"operation": "delete", "memory": id()}}),
+            json!({OWN_PAYLOAD: {"operation": "promote", "memory": "seven"}}),
+            json!({OWN_PAYLOAD: {"operation": "promote"}}),
             ask.clone(),
             ask,
         ]);
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_promoted_memory_says_the_same_to_every_session() {
-        let window = window(&[json!({}), json!({"operation": "promote", "memory": id()})]);
+        let window = window(&[json!({}), json!({OWN_PAYLOAD: {"operation": "promote", "memory": id()}})]);
         let memory = Memory {
             id: id(),
             kind: MemoryType::Fact,

@@ -8,6 +8,11 @@ use crate::{CARRIED, Evidence, Memory, MemoryType, OnConflict, Scope, Thought};
 
 /// Under this name an application's own memories, corrections and deletions are recorded beside the agents' runs.
 pub const APPLICATION: &str = "application";
+/// The field of an observation's payload in which it is recorded what an application did to a memory: no part of what
+/// the application observed.
+pub const OWN_PAYLOAD: &str = "afterthought";
+/// Fields of data that say of what sort something is, in names of their own: no words of it.
+const SORTS: [&str; 4] = ["kind", "status", "polarity", "attribute"];
 
 /// What a memory says: the part of it that a correction changes.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,8 +137,12 @@ impl Words {
     fn follow(&self, data: &Value) -> Value {
         match data {
             Value::Object(fields) => {
-                let kept = fields.iter().filter(|(_, value)| !self.is_gone(value));
-                kept.map(|(name, value)| (name.clone(), self.follow(value))).collect::<Map<_, _>>().into()
+                let is_sort = |name: &str| SORTS.contains(&name);
+                let kept = fields.iter().filter(|(name, value)| is_sort(name) || !self.is_gone(value));
+                let followed = kept.map(|(name, value)| {
+                    (name.clone(), if is_sort(name) { value.clone() } else { self.follow(value) })
+                });
+                followed.collect::<Map<_, _>>().into()
             }
             Value::Array(items) => {
                 items.iter().filter(|item| !self.is_gone(item)).map(|item| self.follow(item)).collect()
@@ -152,8 +161,14 @@ impl Words {
     fn is_gone(&self, value: &Value) -> bool {
         let Value::String(text) = value else { return false };
         let told = text.trim().to_lowercase();
-        !told.is_empty() && !self.is_run(text) && self.before.contains(&told) && !self.after.contains(&told)
+        !told.is_empty() && !self.is_run(text) && holds(&self.before, &told) && !holds(&self.after, &told)
     }
+}
+
+/// Whether a text holds these words, and not only as parts of others.
+fn holds(text: &str, words: &str) -> bool {
+    let (text, words) = (pieces(text), pieces(words));
+    text.windows(words.len().max(1)).any(|run| run == words)
 }
 
 /// A text as its words and what stands between them.
@@ -247,6 +262,15 @@ mod tests {
 
     fn says(content: &str) -> Correction {
         Correction { content: content.into(), data: None }
+    }
+
+    #[test]
+    fn what_sort_of_thing_it_is_does_not_follow_the_words() {
+        let data = json!({"kind": "to_do", "status": "open", "what": "window", "part": "pen"});
+        let seen = account("Open the window (open)", data);
+        let expected = json!({"kind": "to_do", "status": "open", "what": "door", "part": "pen"});
+        assert_eq!(says("Open the door (open)").of(&seen).data, expected);
+        assert_eq!(says("Close the window").of(&seen).data["status"], "open");
     }
 
     #[test]

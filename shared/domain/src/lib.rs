@@ -19,7 +19,7 @@ pub mod state;
 mod wake_up;
 mod window;
 
-pub use correction::{APPLICATION, Account, Correction, NewMemory, keeps_evidence};
+pub use correction::{APPLICATION, Account, Correction, NewMemory, OWN_PAYLOAD, keeps_evidence};
 pub use debounce::{Debounce, Verdict};
 pub use decay::{has_faded, worth};
 pub use event::{Event, EventKind};

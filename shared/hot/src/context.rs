@@ -174,11 +174,16 @@ impl SessionContext {
 }
 
 impl Hot {
-    /// Puts a session's context forward, and makes the session its user's latest if none was active later.
+    /// Puts a session's context forward, and makes the session its user's latest if somebody spoke in it and none was
+    /// active later.
     ///
     /// Monotone: a context of a lower version never replaces a live one of a higher, so runs may repeat and overtake
     /// each other. It lives from the session's last activity, whenever it is written.
     pub async fn put_context(&self, context: &SessionContext, now: Timestamp) -> Result<Put, Error> {
+        if context.recent_messages.is_empty() {
+            // Nobody has said anything there, so nobody goes on with it unasked.
+            return self.put_context_item(context, now).await;
+        }
         let (put, _) = try_join!(self.put_context_item(context, now), self.put_latest_session(context, now))?;
         Ok(put)
     }

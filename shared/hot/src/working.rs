@@ -174,7 +174,14 @@ pub(crate) fn look(item: Option<&Item>, touched: &Touched, active_until: i64, no
     let Some(item) = item else { return Kept::None };
     match parse(item, touched) {
         Ok(live) if live.lives_until.max(active_until) <= now.as_second() => Kept::Expired,
-        Ok(live) => Kept::Live(live),
+        Ok(mut live) => {
+            if active_until > live.lives_until
+                && let Ok(expires_at) = Timestamp::from_second(active_until)
+            {
+                live.revision.expires_at = expires_at;
+            }
+            Kept::Live(live)
+        }
         Err(reason) => Kept::Corrupt { reason },
     }
 }

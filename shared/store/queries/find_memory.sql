@@ -5,7 +5,7 @@ select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_fr
        m.version, m.superseded_by, m.expires_at, m.agent, m.model, m.created_at, m.updated_at, s.session,
        coalesce(a.count, 0) as access_count, a.last_at as last_accessed_at, found.sessions, found.versions, found.events
 from afterthought.memories m
-left join afterthought.sessions s on s.id = m.session_id
+left join afterthought.sessions s on s.id = m.session_id and s.user_id = $2
 left join afterthought.memory_access a on a.memory_id = m.id
 cross join lateral (
     select array_agg(latest.session order by latest.occurred_at, latest.session, latest.version) as sessions,

@@ -30,5 +30,6 @@ from (
     order by found.created_at desc, found.id desc
     limit $11
 ) m
-left join afterthought.sessions s on s.id = m.session_id
+-- Whose session everybody's memory came from is nobody else's business.
+left join afterthought.sessions s on s.id = m.session_id and s.user_id = $2
 order by m.created_at desc, m.id desc

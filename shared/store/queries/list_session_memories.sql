@@ -4,6 +4,11 @@
 with own as materialized (
     select id, head_version from afterthought.sessions
     where tenant = $1 and user_id = $2 and ($3::text is null or session = $3)
+      -- As in read_recent_session.
+      and ($3 is not null or session <> 'memories'
+           or exists (select from afterthought.session_events e
+                      where e.session_id = sessions.id and e.version > sessions.head_version - 20
+                        and e.event_type = 'message'))
     order by last_event_at desc, id
     limit 1
 ),
@@ -17,7 +22,7 @@ seen as materialized (
     select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from
     from afterthought.memories m
     where m.tenant = $1 and m.scope = 'session' and m.scope_id = (select id::text from own) and m.type = 'summary'
-      and m.valid_to is null and m.status = 'active'
+      and m.valid_to is null and m.status = 'active' and (m.expires_at is null or m.expires_at > now())
     order by m.updated_at desc
     limit 1
 )
@@ -30,11 +35,13 @@ union all
             select m.*, seen.last_seen
             from seen join afterthought.memories m on m.id = seen.memory_id
             where m.type in ('entity', 'action') and m.valid_to is null and m.status = 'active'
+              and (m.expires_at is null or m.expires_at > now())
             union all
             select m.*, 0
             from afterthought.memories m
             where m.tenant = $1 and m.scope = 'session' and m.scope_id = (select id::text from own)
               and m.type = 'action' and m.valid_to is null and m.status = 'active'
+              and (m.expires_at is null or m.expires_at > now())
               and not exists (select from seen where seen.memory_id = m.id)
         ) found
         where type = 'entity' or coalesce(data ->> 'status', 'open') = 'open'

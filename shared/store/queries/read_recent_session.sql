@@ -1,4 +1,5 @@
--- A session of a user and its last events, newest first: one row per event, or one without a version when there is none.
+-- A session of a user and its last messages, newest first: one row per message, or one without a version when there is none
+-- among its last thousand events.
 -- $1 tenant, $2 user, $3 session name or null for the one active last, $4 only events after this version, $5 at most,
 -- $6 the agent that keeps the hot state.
 select s.id, s.session, s.head_version, s.last_event_at,
@@ -10,7 +11,7 @@ from (
       -- Nobody is in the session that takes what an application does to memories, unless something was said there.
       and ($3 is not null or session <> 'memories'
            or exists (select from afterthought.session_events e
-                      where e.session_id = sessions.id and e.version > sessions.head_version - $5
+                      where e.session_id = sessions.id and e.version > sessions.head_version - 20
                         and e.event_type = 'message'))
     order by last_event_at desc, id
     limit 1
@@ -19,7 +20,7 @@ left join afterthought.agent_cursors c on c.session_id = s.id and c.agent = $6
 left join lateral (
     select *
     from afterthought.session_events e
-    where e.session_id = s.id and e.version > greatest($4, s.head_version - $5)
+    where e.session_id = s.id and e.version > greatest($4, s.head_version - 1000) and e.event_type = 'message'
     order by e.version desc
     limit $5
 ) e on true

@@ -121,8 +121,8 @@ impl Store {
         Ok(updated)
     }
 
-    /// The last events of a session up to `through`, at most `limit`, oldest first.
-    pub async fn events_up_to(
+    /// The last messages of a session up to `through`, at most `limit` and among its last thousand events, oldest first.
+    pub async fn messages_up_to(
         &self,
         tenant: &TenantId,
         session: SessionId,
@@ -130,7 +130,7 @@ impl Store {
         limit: u16,
     ) -> Result<Vec<Event>, Error> {
         let transaction = self.transaction(tenant).await?;
-        let read = transaction.prepare(include_str!("../queries/read_events_up_to.sql")).await?;
+        let read = transaction.prepare(include_str!("../queries/read_messages_up_to.sql")).await?;
         let limit = i64::from(limit);
         let values: [&(dyn ToSql + Sync); 3] = [&session.0, &through, &limit];
         let ((), rows, ()) =

@@ -120,7 +120,7 @@ impl Variant for Hybrid {
     async fn latest(&self, agent: usize) -> Result<usize> {
         let (session, head) = self.agent(agent)?.last;
         let product = &self.product;
-        Ok(product.services.store.events_up_to(&product.tenant, session, head, LATEST).await?.len())
+        Ok(product.services.store.messages_up_to(&product.tenant, session, head, LATEST).await?.len())
     }
 
     async fn search(&self, agent: usize, question: usize) -> Result<Vec<(usize, i64)>> {

@@ -5,6 +5,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use domain::TenantId;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::value::{Error as Plain, MapDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
@@ -84,6 +85,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 /// Reads a query string.
 pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    if percent_decode_str(query).decode_utf8().is_err() {
+        let detail = "the query string is not UTF-8, percent-encoded".to_owned();
+        return Err(Problem::invalid("query string", detail));
+    }
     let mut pairs: Vec<(String, String)> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if pairs.iter().any(|(given, _)| *given == name) {
@@ -184,7 +189,6 @@ fn read_pairs<T: DeserializeOwned>(pairs: Vec<(String, String)>, kind: &str) -> 
 
 /// The problem that a field is not what was expected; `message` is serde's.
 fn wrong(kind: &str, path: &str, message: &str) -> Problem {
-    let message: String = message.chars().take(LONGEST_MESSAGE).collect();
     let quoted = |message: &str| message.split('`').nth(1).unwrap_or_default().to_owned();
     if let Some(rest) = message.strip_prefix("missing field ") {
         let name = quoted(rest);
@@ -193,9 +197,11 @@ fn wrong(kind: &str, path: &str, message: &str) -> Problem {
     }
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let name: String = quoted(rest).chars().take(40).collect();
-        let expected = rest.split_once(", ").map_or("no others", |(_, expected)| expected);
-        return Problem::invalid(&name, format!("{kind} `{name}` is unknown, {expected}"));
+        // What was sent may hold anything, what is expected does not.
+        let expected = rest.rsplit_once("`, expected ").map_or("no others", |(_, expected)| expected);
+        return Problem::invalid(&name, format!("{kind} `{name}` is unknown, expected {expected}"));
     }
+    let message: String = message.chars().take(LONGEST_MESSAGE).collect();
     if matches!(path, "." | "?") {
         return Problem::invalid("body", format!("the body is not as expected: {message}"));
     }

@@ -24,7 +24,7 @@ pub(crate) use self::extract::{
 pub(crate) use self::extract::{read_json, read_query};
 pub(crate) use self::limit::Limiter;
 pub(crate) use self::problem::{Problem, postgres_is_down};
-pub(crate) use self::value::{OfUser, Question, Short, Whole};
+pub(crate) use self::value::{Moment, OfUser, Question, Short, Whole};
 use crate::Parts;
 use crate::{admin, health, hydrate, mcp, memories, review, search, sessions, status, working};
 

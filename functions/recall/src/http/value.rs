@@ -3,9 +3,11 @@
 use std::fmt;
 
 use domain::UserId;
+use jiff::Timestamp;
+use jiff::civil::date;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// A whole number within bounds: a number in a body, digits in a query string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -58,6 +60,30 @@ impl<'de, const LEAST: i64, const MOST: i64> Deserialize<'de> for Whole<LEAST, M
     }
 }
 
+/// A time that the database can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "Timestamp", into = "Timestamp")]
+#[schema(value_type = String, format = DateTime)]
+pub(crate) struct Moment(pub(crate) Timestamp);
+
+impl TryFrom<Timestamp> for Moment {
+    type Error = String;
+
+    fn try_from(moment: Timestamp) -> Result<Self, String> {
+        let first = date(1, 1, 1).to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
+        if moment < first.timestamp() {
+            return Err("expected a time after the year 0".to_owned());
+        }
+        Ok(Self(moment))
+    }
+}
+
+impl From<Moment> for Timestamp {
+    fn from(moment: Moment) -> Self {
+        moment.0
+    }
+}
+
 /// A question, 1 byte to 4 KiB and not blank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -79,6 +105,7 @@ impl TryFrom<String> for Question {
     fn try_from(text: String) -> Result<Self, String> {
         let got = match text.trim() {
             "" => "empty".to_owned(),
+            _ if text.contains('\0') => "a text with a NUL character".to_owned(),
             _ if text.len() > LONGEST_QUESTION_BYTES => format!("{} bytes", text.len()),
             _ => return Ok(Self(text)),
         };

@@ -102,7 +102,11 @@ impl Parts {
             .as_ref()
             .map(|subject| Search { times: &times, ..self.search(&subject.words, vector.as_deref()) });
         let wanted = Hydrate {
-            session_name: live.as_ref().map(|context| context.session_name.as_str()).or(session),
+            session_name: live
+                .as_ref()
+                .map(|context| context.session_name.as_str())
+                .or(session)
+                .or(hot.session.as_deref()),
             after: live.as_ref().map_or(0, |context| context.version),
             events: SessionContext::MOST_MESSAGES,
             active_events: ACTIVE_EVENTS,
@@ -281,13 +285,14 @@ fn continued(
     live: Option<SessionContext>,
     hydration: Option<&Hydration>,
 ) -> Option<SessionContext> {
-    let Some(Hydration { session: Some(RecentSession { name, head, events, .. }), active, .. }) = hydration
-    else {
+    let Some(Hydration { session: Some(session), active, .. }) = hydration else {
         return live;
     };
+    let RecentSession { name, head, events, last_event_at, .. } = session;
     let mut context = live.unwrap_or_else(|| SessionContext::new(tenant.clone(), user.clone(), name.clone()));
     context.advance(events);
     context.version = context.version.max(*head);
+    context.updated_at = context.updated_at.max(*last_event_at);
     let of = |kind: MemoryType| {
         active
             .iter()

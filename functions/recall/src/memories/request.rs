@@ -2,14 +2,13 @@
 
 use domain::{Edit, MemoryId, MemoryType, Scope, SessionName, UserId};
 use jiff::Timestamp;
-use jiff::civil::date;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use store::{MemoryFilter, MemoryPosition, MemoryStatus};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::http::{Problem, Whole};
+use crate::http::{Moment, Problem, Whole};
 
 /// How many memories a page holds where nothing else is said.
 const USUAL_MEMORIES: u16 = 20;
@@ -102,30 +101,6 @@ impl TryFrom<String> for Statuses {
             let known = MemoryStatus::ALL.map(MemoryStatus::as_str).join(", ");
             format!("expected one of {known}, or several separated by commas")
         })
-    }
-}
-
-/// A time that the database can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "Timestamp", into = "Timestamp")]
-#[schema(value_type = String, format = DateTime)]
-pub(crate) struct Moment(pub(crate) Timestamp);
-
-impl TryFrom<Timestamp> for Moment {
-    type Error = String;
-
-    fn try_from(moment: Timestamp) -> Result<Self, String> {
-        let first = date(1, 1, 1).to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
-        if moment < first.timestamp() {
-            return Err("expected a time after the year 0".to_owned());
-        }
-        Ok(Self(moment))
-    }
-}
-
-impl From<Moment> for Timestamp {
-    fn from(moment: Moment) -> Self {
-        moment.0
     }
 }
 

@@ -2,6 +2,7 @@
 
 use domain::{CARRIED, Memory, MemoryId, MemoryType, Scope};
 use jiff::Timestamp;
+use model::text;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use store::{RecalledEvent, RecalledMemory};
@@ -9,6 +10,9 @@ use utoipa::ToSchema;
 
 use super::memories::MemoryHit;
 use super::rank::{Parts, Ranked};
+
+/// How much of an event's text an answer holds, in bytes: a hundred of them have to fit into what a function may answer.
+const MOST_CONTENT_BYTES: usize = 16 * 1024;
 
 /// What answers a question.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,6 +73,9 @@ pub(crate) struct EventAnswer {
     role: String,
     speaker: Option<String>,
     content: String,
+    /// Whether `content` is only its beginning: an answer has room for 16 KiB of each event.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_cut: bool,
     occurred_at: Timestamp,
     score: Score,
     evidence: [EvidenceAnswer; 1],
@@ -141,7 +148,8 @@ impl From<Ranked<RecalledEvent>> for EventAnswer {
             version: event.version,
             role: event.role,
             speaker: event.speaker,
-            content: event.content,
+            is_cut: event.content.len() > MOST_CONTENT_BYTES,
+            content: text::cut(&event.content, MOST_CONTENT_BYTES).to_owned(),
             occurred_at: event.occurred_at,
             score: Score { total: ranked.score, parts: ranked.parts },
         }

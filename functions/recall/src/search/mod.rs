@@ -25,7 +25,7 @@ pub(crate) use self::question::Subject;
 pub(crate) use self::rank::{Blend, around, rank_events};
 use crate::Parts;
 use crate::http::{
-    Answer, Caller, OfUser, PathOf, Problem, Query, Question, Shared, Whole, postgres_is_down,
+    Answer, Caller, Moment, OfUser, PathOf, Problem, Query, Question, Shared, Whole, postgres_is_down,
 };
 
 /// How many candidates each measure brings: more than anyone may ask for, so that ranking has a choice.
@@ -67,11 +67,14 @@ pub(crate) struct Asked {
     #[param(value_type = Option<String>, min_length = 1, max_length = 200)]
     pub(crate) session: Option<SessionName>,
     /// Only what began to hold, or happened, at this time or later.
-    pub(crate) since: Option<Timestamp>,
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) since: Option<Moment>,
     /// Only what began to hold, or happened, before this time.
-    pub(crate) until: Option<Timestamp>,
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) until: Option<Moment>,
     /// What held, or had happened, at this time instead of now, as far as it is known by now.
-    pub(crate) as_of: Option<Timestamp>,
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) as_of: Option<Moment>,
 }
 
 /// What answers a question: `k` memories and `k` events, best first.
@@ -98,6 +101,7 @@ impl Parts {
     ) -> Result<RecallAnswer, Problem> {
         let now = (self.now)();
         let k = k.map_or(USUAL_RESULTS, Whole::to);
+        let [since, until, as_of] = [since, until, as_of].map(|moment| moment.map(Timestamp::from));
         let filter = filter(r#type.as_ref(), scope.as_ref(), session.as_ref(), (since, until), as_of)?;
         let speakers = self.store.speakers(tenant, user).await.map_err(|error| postgres_is_down(&error))?;
         let question = Subject::read(query.as_str(), &speakers, now.to_zoned(TimeZone::UTC).date());

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{OfSession, failed};
 use crate::Parts;
-use crate::http::{Answer, Caller, IdempotencyKey, Json, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{Answer, Caller, IdempotencyKey, Json, Moment, PathOf, Problem, Query, Shared, Whole};
 
 /// How many events are appended at once.
 const MOST_EVENTS: usize = 100;
@@ -70,7 +70,7 @@ pub(crate) struct EventAsked {
     #[schema(min_length = 1, max_length = 255)]
     pub(crate) idempotency_key: Option<String>,
     /// When it happened; now, if not given.
-    pub(crate) occurred_at: Option<Timestamp>,
+    pub(crate) occurred_at: Option<Moment>,
     /// The schema the payload was written in; the latest, if not given.
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 2)]
     pub(crate) schema_version: Option<Whole<1, 2>>,
@@ -85,7 +85,7 @@ impl From<EventAsked> for NewEvent {
             content: asked.content,
             payload: asked.payload.map_or(empty.payload, Value::Object),
             idempotency_key: asked.idempotency_key,
-            occurred_at: asked.occurred_at,
+            occurred_at: asked.occurred_at.map(Timestamp::from),
             schema_version: asked.schema_version.map_or(empty.schema_version, Whole::to),
             kind: empty.kind,
         }

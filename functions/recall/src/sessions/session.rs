@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{OfSession, check_document, failed};
 use crate::Parts;
-use crate::http::{Answer, Caller, Json, OfUser, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{Answer, Caller, Json, Moment, OfUser, PathOf, Problem, Query, Shared, Whole};
 
 /// How many sessions a page has when nobody says.
 const USUAL_PAGE: u16 = 20;
@@ -66,6 +66,7 @@ impl TryFrom<String> for Cursor {
         let read = || {
             let (made, id) = text.split_once('.')?;
             let made = Timestamp::from_microsecond(made.parse().ok()?).ok()?;
+            let made = Moment::try_from(made).ok()?.0;
             Some(Self(made, SessionId(Uuid::from_str(id).ok()?)))
         };
         read().ok_or("expected the `next` of an answer")

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::EventKind;
+use crate::correction::OWN_PAYLOAD;
 use crate::state::entry::Entry;
 use crate::state::tail::{Decided, Tail, Weigh};
 
@@ -170,7 +171,11 @@ impl SessionState {
                 occurred_at: entry.occurred_at,
             }),
             EventKind::ToolCall => self.keep_result(entry, payload),
-            EventKind::Observation => self.merge(payload),
+            EventKind::Observation => {
+                let mut payload = payload;
+                payload.remove(OWN_PAYLOAD);
+                self.merge(payload);
+            }
             EventKind::NodeTransition => {
                 let mut payload = payload;
                 payload.remove("from");

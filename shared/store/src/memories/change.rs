@@ -59,7 +59,7 @@ impl Store {
         let (change, find_other, unretract) = try_join!(
             transaction.prepare(include_str!("../../queries/change_memory.sql")),
             transaction.prepare(include_str!("../../queries/find_holder_of_key.sql")),
-            transaction.prepare("delete from afterthought.retractions where memory_id = $1"),
+            transaction.prepare(include_str!("../../queries/delete_retraction.sql")),
         )?;
         let ((), claimed, found) = try_join!(
             transaction.begin(),

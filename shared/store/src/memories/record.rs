@@ -1,6 +1,6 @@
 //! How what an application does to a memory is written down: an observation in a session, and a run over that one event.
 
-use domain::{APPLICATION, Event, EventKind, MemoryId, TenantId, UserId, Window};
+use domain::{APPLICATION, Event, EventKind, MemoryId, OWN_PAYLOAD, TenantId, UserId, Window};
 use futures::try_join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ pub(super) fn observation(operation: &str, mut details: Value) -> NewEvent {
     if let Value::Object(fields) = &mut details {
         fields.insert("operation".to_owned(), operation.into());
     }
-    NewEvent { payload: details, ..NewEvent::new(EventKind::Observation) }
+    NewEvent { payload: json!({ OWN_PAYLOAD: details }), ..NewEvent::new(EventKind::Observation) }
 }
 
 /// What an application did to a memory, as an event.

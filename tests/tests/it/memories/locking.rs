@@ -34,7 +34,7 @@ async fn of_many_corrections_of_one_version_one_counts_and_the_others_see_it() {
         assert_eq!((lost.status, &lost.body["current"]["id"]), (409, current), "{}", lost.body);
     }
     assert_eq!(stage.texts(HOLDS).await.len(), 1);
-    let events = "select count(*) from afterthought.session_events where metadata->>'operation' = 'correct'";
+    let events = "select count(*) from afterthought.session_events where metadata->'afterthought'->>'operation' = 'correct'";
     assert_eq!(stage.number(events).await, 1, "a correction that lost leaves nothing");
 }
 

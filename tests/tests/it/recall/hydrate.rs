@@ -273,3 +273,66 @@ async fn hydrate_asks_dynamodb_once_or_twice_and_postgres_once() {
         assert_eq!(trips.load(Ordering::SeqCst), 1, "to Postgres: {query}");
     }
 }
+
+#[tokio::test]
+async fn what_an_application_does_to_memories_and_tools_do_is_nowhere_to_go_on() {
+    let stage = Stage::set().await;
+    let observe = async |session: &str, events: i32| {
+        let rows = stage
+            .owner
+            .query(
+                "insert into afterthought.session_events (tenant, user_id, session, event_type)
+                 select 'default', 'ada', $1, 'observation' from generate_series(1, $2) returning session_id",
+                &[&session, &events],
+            )
+            .await
+            .unwrap();
+        domain::SessionId(rows[0].get(0))
+    };
+    let chat = stage.indexed("default", "ada", "chat", &["Ada: I fly to Lisbon.", "Bob: Have fun."]).await;
+    stage.remember(chat, "user", "entity", "Lisbon", 1).await;
+    let gone = stage.remember(chat, "user", "entity", "Faro", 1).await;
+    let expire = "update afterthought.memories set expires_at = now() where id = $1";
+    stage.owner.execute(expire, &[&gone]).await.unwrap();
+    // More events than a context has messages, and none of them said.
+    observe("chat", 30).await;
+    stage.wake("default", chat).await;
+    let own = observe("memories", 1).await;
+    stage.wake("default", own).await;
+
+    for is_warm in [true, false] {
+        if !is_warm {
+            stage.forget_context("default", "ada", "chat").await;
+        }
+        let answer = stage.ok("default", PATH, "").await;
+        let said: Vec<&str> = answer["recent_messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["content"].as_str().unwrap())
+            .collect();
+        let active: Vec<&str> = answer["active_entities"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entity| entity["content"].as_str().unwrap())
+            .collect();
+        assert_eq!((answer["session"].as_str(), answer["version"].as_i64()), (Some("chat"), Some(32)));
+        assert_eq!((said, active), (vec!["I fly to Lisbon.", "Have fun."], vec!["Lisbon"]), "{is_warm}");
+    }
+}
+
+#[tokio::test]
+async fn what_postgres_cannot_hold_is_refused_by_its_name() {
+    let stage = Stage::set().await;
+    for (path, query, parameter) in [
+        ("/v1/users/ada/recall", "query=a%00b", "query"),
+        ("/v1/users/ada/hydrate", "query=a%00b", "query"),
+        ("/v1/users/ada/recall", "query=a&as_of=-009000-01-01T00:00:00Z", "as_of"),
+        ("/v1/users/ada/recall", "query=a&since=-009000-01-01T00:00:00Z", "since"),
+        ("/v1/users/ada/recall", "query=%FF", "query string"),
+    ] {
+        let (status, problem) = stage.get("default", path, query).await;
+        assert_eq!((status, problem["parameter"].as_str()), (400, Some(parameter)), "{query} {problem}");
+    }
+}

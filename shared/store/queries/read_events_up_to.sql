@@ -1,6 +1,0 @@
--- The last events of a session up to a version, newest first. $1 session, $2 version, $3 at most.
-select version, event_type, role, speaker, content, metadata, occurred_at, created_at
-from afterthought.session_events
-where session_id = $1 and version <= $2
-order by version desc
-limit $3
