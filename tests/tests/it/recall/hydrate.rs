@@ -287,7 +287,7 @@ async fn what_an_application_does_to_memories_and_tools_do_is_nowhere_to_go_on()
             )
             .await
             .unwrap();
-        domain::SessionId(rows[0].get(0))
+        SessionId(rows[0].get(0))
     };
     let chat = stage.indexed("default", "ada", "chat", &["Ada: I fly to Lisbon.", "Bob: Have fun."]).await;
     stage.remember(chat, "user", "entity", "Lisbon", 1).await;
