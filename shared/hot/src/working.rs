@@ -374,7 +374,7 @@ impl<'a> Editing<'a> {
         match &self.seen {
             Some(item) if self.edit.removes_all() => {
                 self.meant = Edited::Gone;
-                let condition = unchanged(item, &["version", "lives_until"]);
+                let condition = unchanged(item, &["version", "writers", "lives_until"]);
                 Next::Write(Write::new(self.key.clone(), condition, Change::Delete))
             }
             _ => Next::Done(Edited::Gone),
@@ -438,7 +438,7 @@ impl<'a> Editing<'a> {
                 // Otherwise the members are no map, and DynamoDB would not understand what is to be written there.
                 Condition::Exists(Path::Member(MEMBERS, MARK.to_owned())),
             ]),
-            (None, Some(item)) => unchanged(item, &["version", "lives_until"]),
+            (None, Some(item)) => unchanged(item, &["version", "writers", "lives_until"]),
             (None, None) => Condition::NoItem,
         };
         let expires_at = Timestamp::from_second(self.lives.ends(self.now).0).unwrap_or(Timestamp::MAX);
