@@ -3,17 +3,17 @@
 
 use std::collections::HashMap;
 
-use domain::{Envelope, SessionId, TenantId, WakeUp};
+use domain::{SessionId, TenantId, WakeUp};
 use entity_extractor::EntityExtractor;
-use jiff::Timestamp;
 use lambda_http::Body;
 use model::{Embedder, Model};
-use queue::SqsEvent;
 use recall::Recall;
-use runtime::{Config, Invocation, Services, handle};
+use runtime::{Config, Services};
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::delivery::deliver;
 
 struct Stage {
     services: Services,
@@ -66,15 +66,7 @@ impl Stage {
             .unwrap()
             .get(0);
         let wake_up = WakeUp::Session { tenant: TenantId::new("default").unwrap(), session, version: head };
-        let body = Envelope::first(wake_up, Timestamp::UNIX_EPOCH).to_body();
-        let event: SqsEvent = serde_json::from_value(json!({"Records": [{
-            "messageId": "m", "body": body, "attributes": {"ApproximateReceiveCount": "1"},
-            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:entity-extractor", "awsRegion": "us-east-1"
-        }]}))
-        .unwrap();
-        let invocation = Invocation::at(Timestamp::from_second(4_000_000_000).unwrap(), 0);
-        let response = handle(&self.services, &self.agent, event, &invocation).await;
-        assert!(response.batch_item_failures.is_empty());
+        assert!(deliver(&self.services, &self.agent, wake_up).await);
     }
 
     /// Facts and preferences: what holds, then what held, each with whether its evidence is still there.

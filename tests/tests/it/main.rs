@@ -8,6 +8,7 @@
 mod admin;
 mod agent_loop;
 mod cdc_reader;
+mod delivery;
 mod facts;
 mod flow;
 mod gate;

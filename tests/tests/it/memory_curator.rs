@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{Envelope, SessionId, TenantId, WakeUp, Window};
 use entity_extractor::EntityExtractor;
-use jiff::Timestamp;
 use memory_curator::MemoryCurator;
 use model::Model;
-use queue::SqsEvent;
-use runtime::{Agent, AgentSpec, Config, Context, Invocation, Services, ThinkError, Thoughts, handle};
-use serde_json::json;
+use runtime::{Agent, AgentSpec, Config, Context, Services, ThinkError, Thoughts};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::delivery::deliver;
 
 const AGENTS: [&str; 2] = [EntityExtractor::NAME, MemoryCurator::NAME];
 
@@ -64,13 +63,7 @@ impl Stage {
 
     /// Delivers one wake-up; answers how many were not acknowledged.
     async fn deliver<A: Agent>(&self, agent: &A, wake_up: WakeUp) -> usize {
-        let body = Envelope::first(wake_up, Timestamp::UNIX_EPOCH).to_body();
-        let event: SqsEvent = serde_json::from_value(json!({ "Records": [{
-            "messageId": "m", "body": body, "receiptHandle": "", "attributes": { "ApproximateReceiveCount": "1" },
-        }]}))
-        .unwrap();
-        let invocation = Invocation::at(Timestamp::from_second(4_000_000_000).unwrap(), 0);
-        handle(&self.services, agent, event, &invocation).await.batch_item_failures.len()
+        usize::from(!deliver(&self.services, agent, wake_up).await)
     }
 
     /// A week is over: delivers the tick and every wake-up it leads to, each twice.

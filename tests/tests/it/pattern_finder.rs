@@ -6,11 +6,12 @@ use domain::{Envelope, TenantId, UserId, WakeUp};
 use jiff::Timestamp;
 use model::Model;
 use pattern_finder::PatternFinder;
-use queue::SqsEvent;
-use runtime::{Config, Invocation, Services, handle};
+use runtime::{Config, Services};
 use serde_json::{Value, json};
 use testkit::{ChatModel, TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::delivery::deliver_body;
 
 /// Three sessions about one thing, each so many days ago.
 const SESSIONS: [(&str, f64, &[&str]); 3] = [
@@ -68,12 +69,7 @@ impl Stage {
     }
 
     async fn deliver(&self, agent: &PatternFinder, body: &str) -> usize {
-        let event: SqsEvent = serde_json::from_value(json!({ "Records": [{
-            "messageId": "m", "body": body, "receiptHandle": "", "attributes": { "ApproximateReceiveCount": "1" },
-        }]}))
-        .unwrap();
-        let invocation = Invocation::at(Timestamp::from_second(4_000_000_000).unwrap(), 0);
-        handle(&self.services, agent, event, &invocation).await.batch_item_failures.len()
+        usize::from(!deliver_body(&self.services, agent, body, 1).await)
     }
 
     /// A day is over: delivers the tick as the schedule sends it, and what it leads to, each `times`. Answers how many users

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Envelope, SessionId, TenantId, WakeUp};
+use domain::{SessionId, TenantId, WakeUp};
 use indexer::Indexer;
-use jiff::Timestamp;
 use lambda_http::{Body, RequestExt};
 use model::Embedder;
-use queue::SqsEvent;
 use recall::{Admin, Recall};
-use runtime::{Config, Invocation, Services, handle};
+use runtime::{Config, Services};
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
+
+use crate::delivery::deliver;
 
 use super::attack::{Variant, Victim};
 
@@ -156,15 +156,7 @@ impl Stage {
         for session in sessions {
             let tenant = TenantId::new("acme").unwrap();
             let wake_up = WakeUp::Session { tenant, session: SessionId(session), version: 1 };
-            let body = Envelope::first(wake_up, Timestamp::UNIX_EPOCH).to_body();
-            let event: SqsEvent = serde_json::from_value(json!({"Records": [{
-                "messageId": "m", "body": body, "attributes": {"ApproximateReceiveCount": "1"},
-                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:indexer", "awsRegion": "us-east-1"
-            }]}))
-            .unwrap();
-            let invocation = Invocation::at(Timestamp::from_second(4_000_000_000).unwrap(), 0);
-            let response = handle(services, &indexer, event, &invocation).await;
-            assert!(response.batch_item_failures.is_empty());
+            assert!(deliver(services, &indexer, wake_up).await);
         }
     }
 

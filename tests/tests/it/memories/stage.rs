@@ -4,17 +4,17 @@ use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
 use entity_extractor::EntityExtractor;
 use hot::{Read, SessionContext};
 use indexer::Indexer;
-use jiff::Timestamp;
 use lambda_http::Body;
 use memory_curator::MemoryCurator;
 use model::{Embedder, Model};
-use queue::SqsEvent;
 use recall::Recall;
-use runtime::{Agent, Config, Invocation, Services, handle};
-use serde_json::{Value, json};
+use runtime::{Agent, Config, Services};
+use serde_json::Value;
 use store::{ReplayFrom, Role, Store, Target};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::delivery::deliver;
 
 /// A database, the agents that memories go through, and the recall function.
 pub(super) struct Stage {
@@ -99,14 +99,7 @@ impl Stage {
     }
 
     async fn deliver<A: Agent>(&self, agent: &A, wake_up: WakeUp) {
-        let body = Envelope::first(wake_up, Timestamp::UNIX_EPOCH).to_body();
-        let event: SqsEvent = serde_json::from_value(json!({"Records": [{
-            "messageId": "m", "body": body, "receiptHandle": "", "attributes": {"ApproximateReceiveCount": "1"},
-        }]}))
-        .unwrap();
-        let invocation = Invocation::at(Timestamp::from_second(4_000_000_000).unwrap(), 0);
-        let response = handle(&self.services, agent, event, &invocation).await;
-        assert!(response.batch_item_failures.is_empty());
+        assert!(deliver(&self.services, agent, wake_up).await);
     }
 
     /// Hands the indexer what waits in its queue, and answers how many wake-ups there were.

@@ -2,11 +2,11 @@ use std::collections::HashMap;
 
 use domain::{Envelope, SessionId, TenantId, WakeUp};
 use jiff::Timestamp;
-use queue::SqsEvent;
-use runtime::{Agent, Config, Invocation, Services, handle};
-use serde_json::json;
+use runtime::{Agent, Config, Services};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::delivery::deliver_body;
 
 /// How often SQS delivers a message that is not acknowledged, and once more for each that is sent anew.
 const MOST_DELIVERIES: usize = 48;
@@ -60,13 +60,7 @@ impl Stage {
 
     /// Delivers one message; answers whether it was acknowledged.
     pub(crate) async fn deliver<A: Agent>(&self, agent: &A, body: String, receives: usize) -> bool {
-        let event: SqsEvent = serde_json::from_value(json!({ "Records": [{
-            "messageId": "m", "body": body, "receiptHandle": "",
-            "attributes": { "ApproximateReceiveCount": receives.to_string() },
-        }]}))
-        .unwrap();
-        let invocation = Invocation::at(Timestamp::from_second(4_000_000_000).unwrap(), 0);
-        handle(&self.services, agent, event, &invocation).await.batch_item_failures.is_empty()
+        deliver_body(&self.services, agent, &body, receives).await
     }
 
     /// Wakes an agent for all of a session; answers whether that was acknowledged.

@@ -9,14 +9,15 @@ use indexer::Indexer;
 use jiff::Timestamp;
 use lambda_http::Body;
 use model::Embedder;
-use queue::SqsEvent;
 use recall::Recall;
-use runtime::{Config, Invocation, Services, handle};
+use runtime::{Config, Services};
 use serde_json::{Value, json};
 use store::{Claim, Committed, ContextQuery, Effects, Run};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
+
+use crate::delivery::deliver;
 
 /// The agent that proposes.
 pub(super) const AGENT: &str = "proposer";
@@ -83,15 +84,7 @@ impl Stage {
     }
 
     async fn deliver(&self, wake_up: WakeUp) {
-        let body = Envelope::first(wake_up, Timestamp::UNIX_EPOCH).to_body();
-        let event: SqsEvent = serde_json::from_value(json!({"Records": [{
-            "messageId": "m", "body": body, "attributes": {"ApproximateReceiveCount": "1"},
-            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:indexer", "awsRegion": "us-east-1"
-        }]}))
-        .unwrap();
-        let invocation = Invocation::at(Timestamp::from_second(4_000_000_000).unwrap(), 0);
-        let response = handle(&self.services, &self.indexer, event, &invocation).await;
-        assert!(response.batch_item_failures.is_empty());
+        assert!(deliver(&self.services, &self.indexer, wake_up).await);
     }
 
     /// Hands the indexer what waits in its queue, and answers how many wake-ups of added memories there were.
