@@ -11,12 +11,10 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use crate::conflict::until_alone;
 use crate::connect::Transaction;
 use crate::known::{Reads, Subjects};
 use crate::{Error, IndexedEvent, Store};
-
-/// How often a commit starts over when another session's commit touched the same memories first.
-pub(crate) const MOST_CONFLICTS: u32 = 8;
 
 /// What is recorded of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -121,14 +119,8 @@ impl Store {
     /// Two sessions of a user that learn the same thing at once meet at the unique index; the later starts over and
     /// merges into what the earlier stored.
     pub async fn commit(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {
-        let mut conflicts = 0;
-        loop {
-            // On the heap: with all its statements the transaction is some 17 KB, and callers hold it across their own waits.
-            match Box::pin(self.commit_once(window, effects, run)).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        // On the heap: with all its statements the transaction is some 17 KB, and callers hold it across their own waits.
+        until_alone(|| Box::pin(self.commit_once(window, effects, run))).await
     }
 
     async fn commit_once(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {

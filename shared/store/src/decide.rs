@@ -7,7 +7,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::commit::MOST_CONFLICTS;
+use crate::conflict::until_alone;
 use crate::connect::Transaction;
 use crate::review::{DecisionRecord, decision_record};
 use crate::{Error, Store, row};
@@ -52,13 +52,7 @@ impl Store {
         memory: MemoryId,
         decision: &ReviewDecision<'_>,
     ) -> Result<Option<Reviewed>, Error> {
-        let mut conflicts = 0;
-        loop {
-            match self.decide_review_once(tenant, memory, decision).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| self.decide_review_once(tenant, memory, decision)).await
     }
 
     async fn decide_review_once(

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use crate::commit::MOST_CONFLICTS;
+use crate::conflict::until_alone;
 use crate::{Error, Store, row};
 
 /// What recall finds an event by.
@@ -93,13 +93,7 @@ impl Store {
         memories: &[IndexedMemory],
         embedding_model: &str,
     ) -> Result<u64, Error> {
-        let mut conflicts = 0;
-        loop {
-            match self.index_memories_once(tenant, memories, embedding_model).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| self.index_memories_once(tenant, memories, embedding_model)).await
     }
 
     async fn index_memories_once(

@@ -10,6 +10,7 @@ mod checkpoints_read;
 mod claim;
 mod commit;
 mod config;
+mod conflict;
 mod connect;
 mod decide;
 mod error;

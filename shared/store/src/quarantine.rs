@@ -1,8 +1,8 @@
 use domain::Window;
 use futures::try_join;
 
-use crate::commit::MOST_CONFLICTS;
 use crate::commit::{stored_count, stored_deferrals, stored_error};
+use crate::conflict::until_alone;
 use crate::{Error, Run, Store};
 
 impl Store {
@@ -17,13 +17,7 @@ impl Store {
             return Ok(false);
         }
         let error = stored_error(error);
-        let mut conflicts = 0;
-        loop {
-            match self.quarantine_once(window, run, &error).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| self.quarantine_once(window, run, &error)).await
     }
 
     async fn quarantine_once(&self, window: &Window, run: &Run, error: &str) -> Result<bool, Error> {

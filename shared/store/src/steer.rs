@@ -4,7 +4,7 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::commit::MOST_CONFLICTS;
+use crate::conflict::until_alone;
 use crate::target::{self, behind, stored_moment};
 use crate::{Behind, Error, Store, Target};
 
@@ -44,13 +44,7 @@ impl Store {
         agents: &[&str],
         before: Option<Timestamp>,
     ) -> Result<Vec<Cancelled>, Error> {
-        let mut conflicts = 0;
-        loop {
-            match self.cancel_once(target, agents, before).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| self.cancel_once(target, agents, before)).await
     }
 
     async fn cancel_once(
@@ -85,13 +79,7 @@ impl Store {
         agents: &[&str],
         from: ReplayFrom,
     ) -> Result<Vec<Behind>, Error> {
-        let mut conflicts = 0;
-        loop {
-            match self.replay_once(target, agents, from).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| self.replay_once(target, agents, from)).await
     }
 
     async fn replay_once(

@@ -6,7 +6,8 @@ use tokio_postgres::types::ToSql;
 use super::record::{Locked, Locks, append, left, made_before, observation_of};
 use super::{Changed, MemoryChange};
 use crate::append::Appends;
-use crate::commit::{MOST_CONFLICTS, Writes, write_run};
+use crate::commit::{Writes, write_run};
+use crate::conflict::until_alone;
 use crate::once::Requests;
 use crate::{Effects, Error, Once, RequestKey, Store, row};
 
@@ -33,13 +34,7 @@ impl Store {
         patch: &MemoryPatch,
         request: Option<&RequestKey>,
     ) -> Result<Once<Changed<MemoryChange>>, Error> {
-        let mut conflicts = 0;
-        loop {
-            match Box::pin(self.change_memory_once(tenant, user, memory, patch, request)).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| Box::pin(self.change_memory_once(tenant, user, memory, patch, request))).await
     }
 
     async fn change_memory_once(
@@ -160,13 +155,7 @@ impl Store {
         version: Option<i64>,
         request: Option<&RequestKey>,
     ) -> Result<Once<Changed<MemoryChange>>, Error> {
-        let mut conflicts = 0;
-        loop {
-            match Box::pin(self.delete_memory_once(tenant, user, memory, version, request)).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| Box::pin(self.delete_memory_once(tenant, user, memory, version, request))).await
     }
 
     async fn delete_memory_once(

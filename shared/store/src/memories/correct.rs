@@ -9,7 +9,8 @@ use serde_json::json;
 use super::record::{Locked, Locks, append, left, made_before, observation};
 use super::{Changed, MemoryChange};
 use crate::append::Appends;
-use crate::commit::{MOST_CONFLICTS, Writes, write_memories, write_run};
+use crate::commit::{Writes, write_memories, write_run};
+use crate::conflict::until_alone;
 use crate::connect::Transaction;
 use crate::once::Requests;
 use crate::{Effects, Error, Once, RequestKey, Store, row};
@@ -51,13 +52,7 @@ impl Store {
         correction: &CorrectionOf,
         request: Option<&RequestKey>,
     ) -> Result<Once<Changed<MemoryChange>>, Error> {
-        let mut conflicts = 0;
-        loop {
-            match Box::pin(self.correct_memory_once(tenant, user, correction, request)).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| Box::pin(self.correct_memory_once(tenant, user, correction, request))).await
     }
 
     async fn correct_memory_once(

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Changed;
 use super::record::{Locks, append, left, made_before, observation_of};
 use crate::append::Appends;
-use crate::commit::MOST_CONFLICTS;
+use crate::conflict::until_alone;
 use crate::once::Requests;
 use crate::{Error, Once, RequestKey, Store, row};
 
@@ -43,13 +43,7 @@ impl Store {
         memory: MemoryId,
         request: Option<&RequestKey>,
     ) -> Result<Once<Changed<Promoted>>, Error> {
-        let mut conflicts = 0;
-        loop {
-            match Box::pin(self.promote_memory_once(tenant, user, memory, request)).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| Box::pin(self.promote_memory_once(tenant, user, memory, request))).await
     }
 
     async fn promote_memory_once(

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::MemoryChange;
 use super::record::{append, left, made_before, observation, session_or_own};
 use crate::append::Appends;
-use crate::commit::{MOST_CONFLICTS, Writes, write_memories, write_run};
+use crate::commit::{Writes, write_memories, write_run};
+use crate::conflict::until_alone;
 use crate::known::{Reads, Subjects};
 use crate::once::Requests;
 use crate::{Effects, Error, Once, RequestKey, Store};
@@ -50,13 +51,7 @@ impl Store {
         what: &Remembering,
         request: Option<&RequestKey>,
     ) -> Result<Once<Remembered>, Error> {
-        let mut conflicts = 0;
-        loop {
-            match Box::pin(self.remember_once(tenant, user, what, request)).await {
-                Err(error) if error.is_conflict() && conflicts < MOST_CONFLICTS => conflicts += 1,
-                other => return other,
-            }
-        }
+        until_alone(|| Box::pin(self.remember_once(tenant, user, what, request))).await
     }
 
     async fn remember_once(
