@@ -7,7 +7,7 @@ mod limit;
 mod problem;
 mod value;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -24,7 +24,7 @@ pub(crate) use self::extract::{
 pub(crate) use self::extract::{read_json, read_query};
 pub(crate) use self::limit::Limiter;
 pub(crate) use self::problem::{Problem, postgres_is_down};
-pub(crate) use self::value::{Moment, OfUser, Question, Short, Whole};
+pub(crate) use self::value::{Moment, OfSession, OfUser, Question, Short, Whole};
 use crate::Parts;
 use crate::{admin, health, hydrate, mcp, memories, review, search, sessions, status, working};
 
@@ -57,12 +57,14 @@ pub(crate) fn router(parts: &Shared) -> Router {
         router = router.merge(admin::routes());
     }
     let (router, document) = router.split_for_parts();
-    let document = document::completed(serde_json::to_value(document).unwrap_or_default());
-    let document: Arc<str> = document.to_string().into();
+    // Written when it is first asked for: whoever starts the function seldom does.
+    let document = Arc::new(LazyLock::new(move || {
+        document::completed(serde_json::to_value(document).unwrap_or_default()).to_string()
+    }));
     let router = router.route(
         "/v1/openapi.json",
         axum::routing::get(move || async move {
-            ([("content-type", "application/json")], document.to_string()).into_response()
+            ([("content-type", "application/json")], (**document).clone()).into_response()
         }),
     );
     router

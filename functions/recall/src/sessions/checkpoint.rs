@@ -9,9 +9,9 @@ use store::{CheckpointRecord, LoadedCheckpoint, Loading, NewCheckpoint, Once, Sa
 use utoipa::{IntoParams, ToSchema};
 
 use super::event::{key_taken, repeated};
-use super::{OfSession, check_text, failed, hexadecimal};
+use super::{check_text, failed, hexadecimal};
 use crate::Parts;
-use crate::http::{Answer, Caller, IdempotencyKey, Json, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{Answer, Caller, IdempotencyKey, Json, OfSession, PathOf, Problem, Query, Shared, Whole};
 
 /// How large a state may be, in bytes of canonical JSON.
 const MOST_STATE_BYTES: usize = 1024 * 1024;

@@ -6,9 +6,11 @@ use serde_json::{Map, Value};
 use store::{Appended, Appending, LoggedEvent, NewEvent, Once};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{OfSession, failed};
+use super::failed;
 use crate::Parts;
-use crate::http::{Answer, Caller, IdempotencyKey, Json, Moment, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{
+    Answer, Caller, IdempotencyKey, Json, Moment, OfSession, PathOf, Problem, Query, Shared, Whole,
+};
 
 /// How many events are appended at once.
 const MOST_EVENTS: usize = 100;

@@ -7,14 +7,12 @@ mod resume;
 mod session;
 mod state;
 
-use domain::{SessionName, TenantId, UserId};
-use serde::Deserialize;
+use domain::TenantId;
 use store::SessionPath;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{Problem, Shared, postgres_is_down};
+use crate::http::{OfSession, Problem, Shared, postgres_is_down};
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -28,18 +26,6 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(operation::list_operations, operation::begin_operation))
         .routes(routes!(operation::show_operation))
         .routes(routes!(operation::complete_operation))
-}
-
-/// Of which session something is asked.
-#[derive(Debug, Clone, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct OfSession {
-    /// A user, as the application names it.
-    #[param(value_type = String, min_length = 1, max_length = 200)]
-    pub(crate) user: UserId,
-    /// A session of the user, as the application names it.
-    #[param(value_type = String, min_length = 1, max_length = 200)]
-    pub(crate) session: SessionName,
 }
 
 impl OfSession {

@@ -9,9 +9,9 @@ use serde_json::Value;
 use store::{Beginning, Ending, NewOperation, Operation, OperationEnd};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{OfSession, check_document, check_text, failed};
+use super::{check_document, check_text, failed};
 use crate::Parts;
-use crate::http::{Answer, Caller, Json, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{Answer, Caller, Json, OfSession, PathOf, Problem, Query, Shared, Whole};
 
 /// How large an input or a result may be, in bytes of JSON.
 const MOST_BYTES: usize = 64 * 1024;

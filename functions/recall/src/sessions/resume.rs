@@ -5,10 +5,10 @@ use utoipa::ToSchema;
 
 use super::checkpoint::CheckpointAnswer;
 use super::event::EventAnswer;
+use super::failed;
 use super::operation::OperationAnswer;
-use super::{OfSession, failed};
 use crate::Parts;
-use crate::http::{Answer, Caller, PathOf, Problem, Shared};
+use crate::http::{Answer, Caller, OfSession, PathOf, Problem, Shared};
 
 /// How many events, and how many operations, are answered with.
 const MOST_EVENTS: u16 = 100;

@@ -9,9 +9,9 @@ use store::{Session, SessionFilter};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{OfSession, check_document, failed};
+use super::{check_document, failed};
 use crate::Parts;
-use crate::http::{Answer, Caller, Json, Moment, OfUser, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{Answer, Caller, Json, Moment, OfSession, OfUser, PathOf, Problem, Query, Shared, Whole};
 
 /// How many sessions a page has when nobody says.
 const USUAL_PAGE: u16 = 20;

@@ -9,9 +9,9 @@ use serde_json::Value;
 use store::StateAt;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{OfSession, failed};
+use super::failed;
 use crate::Parts;
-use crate::http::{Answer, Caller, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{Answer, Caller, OfSession, PathOf, Problem, Query, Shared, Whole};
 
 /// The state at which version.
 #[derive(Debug, Deserialize, IntoParams)]

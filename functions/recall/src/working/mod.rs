@@ -16,9 +16,9 @@ use uuid::Uuid;
 pub(crate) use self::answer::WorkingMemoryAnswer;
 use self::answer::{ChangedAnswer, DocumentAnswer, ToolAnswer, ToolsAnswer, missing, revision};
 use self::change::{Body, merged_or_patched, put, refused};
-use self::request::{Changing, OfSession, OfTool, Precondition, Reading};
+use self::request::{Changing, OfTool, Precondition, Reading};
 use crate::Parts;
-use crate::http::{Answer, Caller, PathOf, Problem, Query, Shared};
+use crate::http::{Answer, Caller, OfSession, PathOf, Problem, Query, Shared};
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()

@@ -7,24 +7,12 @@ use hot::{DocumentKey, DocumentKind, Expected, PathTo};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::http::{Problem, Whole};
+use crate::http::{OfSession, Problem, Whole};
 
 /// The longest name of a tool, in bytes: what a key of DynamoDB has room for beside the session's.
 const LONGEST_TOOL_BYTES: usize = 100;
 /// The longest path, in bytes.
 const LONGEST_PATH_BYTES: usize = 4 * 1024;
-
-/// Which session: the user's, and the one named in the path. It need not have an event yet.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct OfSession {
-    /// A user, as the application names it.
-    #[param(value_type = String, min_length = 1, max_length = 200)]
-    pub(super) user: UserId,
-    /// A session, as the application names it.
-    #[param(value_type = String, min_length = 1, max_length = 200)]
-    pub(super) session: SessionName,
-}
 
 /// Which tool of which session.
 #[derive(Debug, Deserialize, IntoParams)]
