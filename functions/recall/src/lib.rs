@@ -39,12 +39,11 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use hot::Hot;
 use jiff::Timestamp;
-use lambda_http::{Body, Request, RequestExt, Response, service_fn};
+use lambda_http::{Body, Request, Response, service_fn};
 use model::Embedder;
 use queue::{Publisher, Routes};
 use runtime::{Config, Services};
 use store::{Role, Store};
-use tower::ServiceExt;
 
 pub use admin::Admin;
 
@@ -143,28 +142,7 @@ impl Recall {
     /// Answers one request. Whatever is wrong with it, or with what is behind this function, becomes a response.
     pub async fn handle(&self, request: Request) -> Response<Body> {
         let router = self.router.get_or_init(|| http::router(&self.parts)).clone();
-        let (mut head, body) = request.into_parts();
-        // The path as it was sent: the request's own may be decoded, or begin with a stage.
-        let path = head.raw_http_path();
-        let path = if path.is_empty() { head.uri.path() } else { path };
-        let target = match head.uri.query() {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
-        };
-        let response = match target.parse() {
-            Ok(uri) => {
-                head.uri = uri;
-                let body = match body {
-                    Body::Text(text) => axum::body::Body::from(text),
-                    Body::Binary(bytes) => axum::body::Body::from(bytes),
-                    _empty => axum::body::Body::empty(),
-                };
-                let answered = router.oneshot(axum::http::Request::from_parts(head, body)).await;
-                answered.unwrap_or_else(|never| match never {})
-            }
-            Err(_) => http::not_a_path(),
-        };
-        http::buffered(response).await
+        api::respond(router, request).await
     }
 }
 

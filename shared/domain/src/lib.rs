@@ -8,6 +8,7 @@ mod decay;
 mod event;
 mod gate;
 mod ids;
+mod key_scope;
 mod ledger;
 mod memory;
 mod merge;
@@ -25,6 +26,7 @@ pub use decay::{has_faded, worth};
 pub use event::{Event, EventKind};
 pub use gate::Gate;
 pub use ids::{InvalidName, MemoryId, SessionId, SessionName, TenantId, UserId};
+pub use key_scope::{KeyScope, KeyScopes};
 pub use ledger::{Dropped, LedgerEntry, Outcome};
 pub use memory::{
     CARRIED, ClosedBecause, Closing, Evidence, Memory, MemoryType, OnConflict, Scope, Thought, has_one_value,

@@ -1,35 +1,42 @@
-//! What every operation shares: reading requests, answering them, counting and limiting them.
+//! The operations of this function, and what every one of them is given.
 
-mod answer;
-mod document;
-mod extract;
-mod limit;
-mod problem;
-mod value;
+mod path;
+mod question;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
+pub(crate) use api::{
+    Answer, Caller, IdempotencyKey, Json, Limiter, Moment, Nothing, PathOf, Problem, Query, Short,
+    TENANT_HEADER, Whole, body_of, postgres_is_down, read_arguments,
+};
+#[cfg(test)]
+pub(crate) use api::{read_json, read_query};
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use self::answer::Answer;
-pub(crate) use self::extract::{
-    Caller, IdempotencyKey, Json, Nothing, PathOf, Query, TENANT_HEADER, body_of, read_arguments,
-};
-#[cfg(test)]
-pub(crate) use self::extract::{read_json, read_query};
-pub(crate) use self::limit::Limiter;
-pub(crate) use self::problem::{Problem, postgres_is_down};
-pub(crate) use self::value::{Moment, OfSession, OfUser, Question, Short, Whole};
+pub(crate) use self::path::{OfSession, OfUser};
+pub(crate) use self::question::Question;
 use crate::Parts;
 use crate::{admin, health, hydrate, mcp, memories, review, search, sessions, status, working};
 
 /// What every handler is given.
 pub(crate) type Shared = Arc<Parts>;
+
+/// What operations are grouped by.
+const TAGS: [(&str, &str); 8] = [
+    ("recall", "What answers a question, and what it takes to go on with a conversation."),
+    ("memories", "What is remembered of a user."),
+    ("working memory", "What a conversation and its tools have at hand."),
+    ("sessions", "The log of a conversation or of a long-running agent, and its state at any version."),
+    ("reviews", "What waits for a person before it is remembered."),
+    ("mcp", "The same for clients of the Model Context Protocol."),
+    ("operations", "Whether the function can do its work."),
+    ("admin", "What operators ask and order, over all tenants."),
+];
 
 /// What the document says of the whole; its paths come from the handlers.
 #[derive(OpenApi)]
@@ -56,40 +63,7 @@ pub(crate) fn router(parts: &Shared) -> Router {
     if parts.admin.is_some() {
         router = router.merge(admin::routes());
     }
-    let (router, document) = router.split_for_parts();
-    // Written when it is first asked for: whoever starts the function seldom does.
-    let document = Arc::new(LazyLock::new(move || {
-        document::completed(serde_json::to_value(document).unwrap_or_default()).to_string()
-    }));
-    let router = router.route(
-        "/v1/openapi.json",
-        axum::routing::get(move || async move {
-            ([("content-type", "application/json")], (**document).clone()).into_response()
-        }),
-    );
-    router
-        .fallback(|| async {
-            Problem::not_found("there is no such path; GET /v1/openapi.json lists what there is".to_owned())
-        })
-        .method_not_allowed_fallback(|| async { Problem::method_unknown() })
-        .layer(from_fn_with_state(Arc::clone(parts), counted))
-        .with_state(Arc::clone(parts))
-}
-
-/// The answer to a request whose path is none.
-pub(crate) fn not_a_path() -> Response {
-    Problem::invalid("path", "the path or the query string is not percent-encoded".to_owned()).into_response()
-}
-
-/// The response as Lambda takes it: whole.
-pub(crate) async fn buffered(response: Response) -> lambda_http::Response<lambda_http::Body> {
-    let (head, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let body = match String::from_utf8(body.into()) {
-        Ok(text) => lambda_http::Body::Text(text),
-        Err(binary) => lambda_http::Body::Binary(binary.into_bytes()),
-    };
-    lambda_http::Response::from_parts(head, body)
+    api::routed(router, &TAGS, parts.now).with_state(Arc::clone(parts))
 }
 
 /// Refuses what a tenant asks beyond its rate.
@@ -98,22 +72,4 @@ async fn limited(State(parts): State<Shared>, caller: Caller, request: Request, 
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
-}
-
-/// Counts and times a request under its path as the document names it.
-async fn counted(State(parts): State<Shared>, request: Request, next: Next) -> Response {
-    let started_at = (parts.now)();
-    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let operation = match path {
-        "" => "invalid".to_owned(),
-        path => format!("{} {path}", request.method()),
-    };
-    let response = next.run(request).await;
-    let milliseconds = (parts.now)().duration_since(started_at).as_secs_f64().max(0.0) * 1000.0;
-    let status = response.status().as_u16();
-    metrics::histogram!("RequestTime", "Operation" => operation.clone()).record(milliseconds);
-    metrics::counter!("Requests", "Operation" => operation.clone(), "Status" => status.to_string())
-        .increment(1);
-    tracing::info!(operation, status, milliseconds, "request answered");
-    response
 }

@@ -70,7 +70,7 @@ impl<S: Sync> FromRequestParts<S> for Person {
 )]
 async fn mcp(
     State(parts): State<Shared>,
-    Caller { tenant }: Caller,
+    Caller { tenant, .. }: Caller,
     Person(user): Person,
     request: Request,
 ) -> Response {

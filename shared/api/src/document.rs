@@ -2,20 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::TENANT_HEADER;
-use super::extract::{KEY_HEADER, LONGEST_KEY_BYTES};
-
-/// What operations are grouped by.
-const TAGS: [(&str, &str); 8] = [
-    ("recall", "What answers a question, and what it takes to go on with a conversation."),
-    ("memories", "What is remembered of a user."),
-    ("working memory", "What a conversation and its tools have at hand."),
-    ("sessions", "The log of a conversation or of a long-running agent, and its state at any version."),
-    ("reviews", "What waits for a person before it is remembered."),
-    ("mcp", "The same for clients of the Model Context Protocol."),
-    ("operations", "Whether the function can do its work."),
-    ("admin", "What operators ask and order, over all tenants."),
-];
+use crate::TENANT_HEADER;
+use crate::extract::{KEY_HEADER, LONGEST_KEY_BYTES};
 
 /// What may go wrong with every operation.
 const ALWAYS: [(&str, &str); 2] = [
@@ -30,7 +18,7 @@ const LIMITED: (&str, &str) =
     ("429", "The tenant asks more often than it may; `retry-after` says when to ask again");
 
 /// The document with what handlers do not say one by one: the tenant, request keys, and how errors are written.
-pub(super) fn completed(mut document: Value) -> Value {
+pub(crate) fn completed(mut document: Value, tags: &[(&str, &str)]) -> Value {
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for (path, methods) in paths {
             for (method, operation) in methods.as_object_mut().into_iter().flatten() {
@@ -41,7 +29,7 @@ pub(super) fn completed(mut document: Value) -> Value {
         }
     }
     if let Some(document) = document.as_object_mut() {
-        let tags = TAGS.iter().map(|(name, description)| json!({"name": name, "description": description}));
+        let tags = tags.iter().map(|(name, description)| json!({"name": name, "description": description}));
         document.insert("tags".to_owned(), tags.collect());
     }
     document
@@ -128,10 +116,14 @@ mod tests {
     #[test]
     fn what_holds_for_every_operation_is_said_once() {
         let problem = json!({"description": "", "content": {"application/json": {"schema": {}}}});
-        let document = completed(json!({"paths": {
-            "/v1/users/{user}/things": {"post": {"responses": {"201": {"description": ""}, "409": problem}}},
-            "/v1/admin/things": {"get": {"responses": {"200": {"description": "All things"}}}},
-        }}));
+        let document = completed(
+            json!({"paths": {
+                "/v1/users/{user}/things": {"post": {"responses": {"201": {"description": ""}, "409": problem}}},
+                "/v1/admin/things": {"get": {"responses": {"200": {"description": "All things"}}}},
+            }}),
+            &[("things", "What there is.")],
+        );
+        assert_eq!(document["tags"], json!([{"name": "things", "description": "What there is."}]));
         let post = &document["paths"]["/v1/users/{user}/things"]["post"];
         let names: Vec<&str> = post["parameters"]
             .as_array()

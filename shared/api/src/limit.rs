@@ -9,7 +9,7 @@ use hot::{Admitted, Hot, Rate};
 use jiff::{SignedDuration, Timestamp};
 use store::Store;
 
-use super::Problem;
+use crate::Problem;
 
 /// What the limit is called in hot state.
 const NAME: &str = "recall";
@@ -19,7 +19,7 @@ const BELIEVED: SignedDuration = SignedDuration::from_secs(60);
 const MOST_KNOWN: usize = 10_000;
 
 /// Refuses what a tenant asks beyond its rate. Where none is set, a request costs nothing for it.
-pub(crate) struct Limiter {
+pub struct Limiter {
     /// Requests per minute of a tenant that has no limit of its own; 0 for no limit.
     per_minute: u32,
     known: Mutex<Known>,
@@ -48,13 +48,14 @@ impl Known {
 }
 
 impl Limiter {
-    pub(crate) fn new(per_minute: u32) -> Self {
+    /// A limit of so many requests a minute for tenants that have none of their own; 0 for no limit.
+    pub fn new(per_minute: u32) -> Self {
         Self { per_minute, known: Mutex::default() }
     }
 
     /// Whether the request may go on. A tenant may ask a tenth of a minute's requests at once, ten at least. Hot state
     /// or settings that cannot be read refuse nobody.
-    pub(crate) async fn admit(
+    pub async fn admit(
         &self,
         store: &Store,
         hot: &Hot,

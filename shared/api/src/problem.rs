@@ -8,21 +8,22 @@ use utoipa::ToSchema;
 
 /// What went wrong with a request (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// Always `about:blank`: the title says it all.
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
-    pub(crate) status: u16,
+    /// The HTTP status.
+    pub status: u16,
     /// What to do about it.
-    pub(crate) detail: String,
+    pub detail: String,
     /// The parameter, field or header that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) parameter: Option<String>,
+    pub parameter: Option<String>,
     /// What stands, where the request was made for something older.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub(crate) current: Option<Box<Value>>,
+    pub current: Option<Box<Value>>,
     #[serde(skip)]
     retry_after_seconds: Option<u32>,
 }
@@ -42,38 +43,38 @@ impl Problem {
     }
 
     /// A parameter or header that is not what was expected.
-    pub(crate) fn invalid(parameter: &str, detail: String) -> Self {
+    pub fn invalid(parameter: &str, detail: String) -> Self {
         Self { parameter: Some(parameter.to_owned()), ..Self::new(400, "Bad Request", detail) }
     }
 
     /// A path that leads nowhere.
-    pub(crate) fn not_found(detail: String) -> Self {
+    pub fn not_found(detail: String) -> Self {
         Self::new(404, "Not Found", detail)
     }
 
     /// A method that the path does not have; the router says in `allow` which it has.
-    pub(crate) fn method_unknown() -> Self {
+    pub fn method_unknown() -> Self {
         let detail = "this path does not have that method; the header `allow` says which it has";
         Self::new(405, "Method Not Allowed", detail.to_owned())
     }
 
     /// A body that is too long.
-    pub(crate) fn too_large(detail: String) -> Self {
+    pub fn too_large(detail: String) -> Self {
         Self { parameter: Some("body".to_owned()), ..Self::new(413, "Content Too Large", detail) }
     }
 
     /// A request that is well formed, and cannot be followed.
-    pub(crate) fn unprocessable(parameter: &str, detail: String) -> Self {
+    pub fn unprocessable(parameter: &str, detail: String) -> Self {
         Self { parameter: Some(parameter.to_owned()), ..Self::new(422, "Unprocessable Content", detail) }
     }
 
     /// A field that cannot be what it is, as things stand now.
-    pub(crate) fn conflict(parameter: &str, detail: String) -> Self {
+    pub fn conflict(parameter: &str, detail: String) -> Self {
         Self { parameter: Some(parameter.to_owned()), ..Self::new(409, "Conflict", detail) }
     }
 
     /// A change of a version that is not there: 409 or 412, by where the version was given.
-    pub(crate) fn stale(status: StatusCode, detail: String) -> Self {
+    pub fn stale(status: StatusCode, detail: String) -> Self {
         match status {
             StatusCode::PRECONDITION_FAILED => Self::new(412, "Precondition Failed", detail),
             _ => Self::conflict("version", detail),
@@ -81,7 +82,7 @@ impl Problem {
     }
 
     /// A body of another kind than the path takes.
-    pub(crate) fn unsupported(detail: String) -> Self {
+    pub fn unsupported(detail: String) -> Self {
         Self {
             parameter: Some("content-type".to_owned()),
             ..Self::new(415, "Unsupported Media Type", detail)
@@ -89,7 +90,7 @@ impl Problem {
     }
 
     /// More requests than the tenant may make.
-    pub(crate) fn too_many_requests(per_minute: u32, wait: std::time::Duration) -> Self {
+    pub fn too_many_requests(per_minute: u32, wait: std::time::Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         let detail = format!("the tenant may ask {per_minute} times a minute; ask again in {seconds} s");
@@ -97,14 +98,14 @@ impl Problem {
     }
 
     /// Something behind this function did not answer.
-    pub(crate) fn unavailable(what: &str) -> Self {
+    pub fn unavailable(what: &str) -> Self {
         let detail = format!("{what} does not answer now; ask again");
         Self { retry_after_seconds: Some(1), ..Self::new(503, "Service Unavailable", detail) }
     }
 
     /// The same problem, showing what stands.
     #[must_use]
-    pub(crate) fn with_current(self, current: Value) -> Self {
+    pub fn with_current(self, current: Value) -> Self {
         Self { current: Some(Box::new(current)), ..self }
     }
 }
@@ -124,7 +125,7 @@ impl IntoResponse for Problem {
 }
 
 /// That Postgres did not answer, written down here and told without its words.
-pub(crate) fn postgres_is_down(error: &store::Error) -> Problem {
+pub fn postgres_is_down(error: &store::Error) -> Problem {
     tracing::error!(%error, "Postgres did not answer");
     Problem::unavailable("the database")
 }

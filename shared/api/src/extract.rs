@@ -4,7 +4,7 @@ use axum::RequestPartsExt;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
-use domain::TenantId;
+use domain::{KeyScopes, TenantId};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::value::{Error as Plain, MapDeserializer};
@@ -15,16 +15,16 @@ use sha2::{Digest, Sha256};
 use store::RequestKey;
 use url::form_urlencoded;
 
-use super::Problem;
+use crate::Problem;
 
 /// The header that names the tenant.
-pub(crate) const TENANT_HEADER: &str = "afterthought-tenant";
+pub const TENANT_HEADER: &str = "afterthought-tenant";
 /// The tenant of requests that name none.
 const DEFAULT_TENANT: &str = "default";
 /// The header that makes a repeated request have its effect once.
-pub(super) const KEY_HEADER: &str = "idempotency-key";
+pub(crate) const KEY_HEADER: &str = "idempotency-key";
 /// The longest key, in bytes.
-pub(super) const LONGEST_KEY_BYTES: usize = 255;
+pub(crate) const LONGEST_KEY_BYTES: usize = 255;
 /// The longest body, in bytes: what a function URL takes is 6 MiB.
 const LONGEST_BODY_BYTES: usize = 5 * 1024 * 1024;
 /// How much of a message a problem shows, in characters: it may quote what was sent.
@@ -32,9 +32,11 @@ const LONGEST_MESSAGE: usize = 300;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Caller {
+pub struct Caller {
     /// The tenant the request is for.
-    pub(crate) tenant: TenantId,
+    pub tenant: TenantId,
+    /// What the caller may do.
+    pub scopes: KeyScopes,
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -42,7 +44,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let header = parts.headers.get(TENANT_HEADER).map(axum::http::HeaderValue::as_bytes);
-        Ok(Self { tenant: read_tenant(header)? })
+        Ok(Self { tenant: read_tenant(header)?, scopes: KeyScopes::all() })
     }
 }
 
@@ -57,7 +59,10 @@ fn read_tenant(header: Option<&[u8]>) -> Result<TenantId, Problem> {
 
 /// The names in the path, percent-decoded.
 #[derive(Debug)]
-pub(crate) struct PathOf<T>(pub(crate) T);
+pub struct PathOf<T>(
+    /// The names as they were read.
+    pub T,
+);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for PathOf<T> {
     type Rejection = Problem;
@@ -73,7 +78,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for PathOf<T> {
 
 /// The query string, each parameter known and given at most once.
 #[derive(Debug)]
-pub(crate) struct Query<T>(pub(crate) T);
+pub struct Query<T>(
+    /// The parameters as they were read.
+    pub T,
+);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
@@ -84,7 +92,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 /// Reads a query string.
-pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+pub fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     if percent_decode_str(query).decode_utf8().is_err() {
         let detail = "the query string is not UTF-8, percent-encoded".to_owned();
         return Err(Problem::invalid("query string", detail));
@@ -103,11 +111,14 @@ pub(crate) fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem>
 /// No parameters: what is not read must not look as if it were.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
+pub struct Nothing {}
 
 /// A JSON body of at most so many bytes.
 #[derive(Debug)]
-pub(crate) struct Json<T, const MOST: usize = LONGEST_BODY_BYTES>(pub(crate) T);
+pub struct Json<T, const MOST: usize = LONGEST_BODY_BYTES>(
+    /// The body as it was read.
+    pub T,
+);
 
 impl<S: Sync, T: DeserializeOwned, const MOST: usize> FromRequest<S> for Json<T, MOST> {
     type Rejection = Problem;
@@ -118,7 +129,7 @@ impl<S: Sync, T: DeserializeOwned, const MOST: usize> FromRequest<S> for Json<T,
 }
 
 /// The body as it was sent.
-pub(crate) async fn body_of(body: Body) -> Result<Bytes, Problem> {
+pub async fn body_of(body: Body) -> Result<Bytes, Problem> {
     body_within(body, LONGEST_BODY_BYTES).await
 }
 
@@ -129,7 +140,7 @@ async fn body_within(body: Body, most: usize) -> Result<Bytes, Problem> {
 }
 
 /// Reads a JSON body.
-pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.is_empty() {
         return Err(Problem::invalid("body", "the body is empty, expected JSON".to_owned()));
     }
@@ -143,18 +154,24 @@ pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
 }
 
 /// Reads the arguments of a tool.
-pub(crate) fn read_arguments<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Problem> {
+pub fn read_arguments<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Value::Object(arguments))
         .map_err(|error| wrong("argument", &error.path().to_string(), &error.inner().to_string()))
 }
 
 /// The header `idempotency-key`, when it is given, with what is asked under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+pub struct IdempotencyKey(
+    /// As it was given.
+    pub Option<String>,
+);
 
 impl IdempotencyKey {
     /// The key of this request: `operation` names what is done and to what, `given` is everything given with it.
-    pub(crate) fn of(self, operation: &str, given: &impl serde::Serialize) -> Option<RequestKey> {
+    ///
+    /// # Panics
+    /// When what was given cannot be written as JSON.
+    pub fn of(self, operation: &str, given: &impl serde::Serialize) -> Option<RequestKey> {
         let key = self.0?;
         let mut digest = Sha256::new();
         digest.update(operation.as_bytes());
@@ -281,7 +298,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::http::Whole;
+    use crate::Whole;
 
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -4,11 +4,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::Problem;
+use crate::Problem;
 
 /// A JSON answer that nobody may keep.
 #[derive(Debug)]
-pub(crate) struct Answer<T> {
+pub struct Answer<T> {
     body: T,
     status: StatusCode,
     version: Option<i64>,
@@ -16,22 +16,23 @@ pub(crate) struct Answer<T> {
 
 impl<T> Answer<T> {
     /// What was asked for.
-    pub(crate) const fn ok(body: T) -> Self {
+    pub const fn ok(body: T) -> Self {
         Self { body, status: StatusCode::OK, version: None }
     }
 
     /// What was made.
-    pub(crate) const fn created(body: T) -> Self {
+    pub const fn created(body: T) -> Self {
         Self { body, status: StatusCode::CREATED, version: None }
     }
 
     /// What will be done.
-    pub(crate) const fn accepted(body: T) -> Self {
+    pub const fn accepted(body: T) -> Self {
         Self { body, status: StatusCode::ACCEPTED, version: None }
     }
 
     /// The same answer with the version of what it shows as its `etag`.
-    pub(crate) fn with_version(self, version: i64) -> Self {
+    #[must_use]
+    pub fn with_version(self, version: i64) -> Self {
         Self { version: Some(version), ..self }
     }
 }

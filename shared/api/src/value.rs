@@ -2,20 +2,19 @@
 
 use std::fmt;
 
-use domain::{SessionName, UserId};
 use jiff::Timestamp;
 use jiff::civil::date;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 /// A whole number within bounds: a number in a body, digits in a query string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Whole<const LEAST: i64, const MOST: i64>(i64);
+pub struct Whole<const LEAST: i64, const MOST: i64>(i64);
 
 impl<const LEAST: i64, const MOST: i64> Whole<LEAST, MOST> {
     /// The number.
-    pub(crate) const fn get(self) -> i64 {
+    pub const fn get(self) -> i64 {
         self.0
     }
 
@@ -23,7 +22,7 @@ impl<const LEAST: i64, const MOST: i64> Whole<LEAST, MOST> {
     ///
     /// # Panics
     /// When the bounds do not fit into `T`.
-    pub(crate) fn to<T: TryFrom<i64>>(self) -> T {
+    pub fn to<T: TryFrom<i64>>(self) -> T {
         T::try_from(self.0).ok().expect("the bounds fit")
     }
 }
@@ -64,7 +63,10 @@ impl<'de, const LEAST: i64, const MOST: i64> Deserialize<'de> for Whole<LEAST, M
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "Timestamp", into = "Timestamp")]
 #[schema(value_type = String, format = DateTime)]
-pub(crate) struct Moment(pub(crate) Timestamp);
+pub struct Moment(
+    /// The time.
+    pub Timestamp,
+);
 
 impl TryFrom<Timestamp> for Moment {
     type Error = String;
@@ -84,49 +86,14 @@ impl From<Moment> for Timestamp {
     }
 }
 
-/// A question, 1 byte to 4 KiB and not blank.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Question(String);
-
-/// The longest question, in bytes.
-const LONGEST_QUESTION_BYTES: usize = 4 * 1024;
-
-impl Question {
-    /// As it was asked.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Question {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let got = match text.trim() {
-            "" => "empty".to_owned(),
-            _ if text.contains('\0') => "a text with a NUL character".to_owned(),
-            _ if text.len() > LONGEST_QUESTION_BYTES => format!("{} bytes", text.len()),
-            _ => return Ok(Self(text)),
-        };
-        Err(format!("is {got}, expected a question of at most {LONGEST_QUESTION_BYTES} bytes"))
-    }
-}
-
-impl From<Question> for String {
-    fn from(question: Question) -> Self {
-        question.0
-    }
-}
-
 /// A text of 1 to so many bytes, without NUL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct Short<const MOST: usize>(String);
+pub struct Short<const MOST: usize>(String);
 
 impl<const MOST: usize> Short<MOST> {
     /// As it was given.
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -146,25 +113,4 @@ impl<const MOST: usize> From<Short<MOST>> for String {
     fn from(text: Short<MOST>) -> Self {
         text.0
     }
-}
-
-/// Of whom something is asked: the user named in the path.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct OfUser {
-    /// A user, as the application names it.
-    #[param(value_type = String, min_length = 1, max_length = 200)]
-    pub(crate) user: UserId,
-}
-
-/// Of which session something is asked: the user's, and the one named in the path.
-#[derive(Debug, Clone, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct OfSession {
-    /// A user, as the application names it.
-    #[param(value_type = String, min_length = 1, max_length = 200)]
-    pub(crate) user: UserId,
-    /// A session of the user, as the application names it.
-    #[param(value_type = String, min_length = 1, max_length = 200)]
-    pub(crate) session: SessionName,
 }
