@@ -67,20 +67,24 @@ impl Agent for MemoryCurator {
 
     async fn think(&self, window: &Window, context: &Context) -> Result<Thoughts, ThinkError> {
         let asked = promote::asked(window);
-        let promoted = if asked.is_empty() {
+        let memories = if asked.is_empty() {
             Vec::new()
         } else {
             let ids: Vec<MemoryId> = asked.keys().copied().collect();
-            let memories = self.store.promotable(&window.tenant, window.session, &ids).await?;
-            promote::promoted(window, &asked, memories)
+            self.store.promotable(&window.tenant, window.session, &ids).await?
         };
+        // A deletion or correction that comes while this thinks is not to be passed over.
+        let sources = memories.iter().map(|promotable| (promotable.memory.id, promotable.version)).collect();
+        let promoted = promote::promoted(window, &asked, memories);
         if !context.ends_user {
-            return Ok(Thoughts { thoughts: promoted, usage: self.thinker.gated(), ..Thoughts::default() });
+            let usage = self.thinker.gated();
+            return Ok(Thoughts { thoughts: promoted, sources, usage, ..Thoughts::default() });
         }
         let memories = self.store.user_memories(&window.tenant, &window.user, MOST_MEMORIES).await?;
         let mut thoughts = think(&self.thinker, window, context, &memories).await?;
         thoughts.closings = promote::apart(thoughts.closings, &memories, &promoted);
         thoughts.thoughts.extend(promoted);
+        thoughts.sources = sources;
         Ok(thoughts)
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn promoted(
 ) -> Vec<Thought> {
     let is_within =
         |event: &Evidence| event.session == window.session && window.event(event.version).is_some();
-    let thought = |Promotable { asked: id, memory, evidence }: Promotable| {
+    let thought = |Promotable { asked: id, memory, evidence, .. }: Promotable| {
         let (within, elsewhere): (Vec<Evidence>, Vec<Evidence>) = evidence.into_iter().partition(is_within);
         let mut versions = asked.get(&id).cloned().unwrap_or_default();
         versions.extend(within.into_iter().map(|event| event.version));
@@ -138,7 +138,11 @@ mod tests {
         let here = |version| Evidence { session: window.session, version };
         let there = Evidence { session: SessionId(Uuid::from_u128(2)), version: 5 };
         let evidence = vec![here(2), here(5), there];
-        let thoughts = promoted(&window, &asked(&window), vec![Promotable { asked: id(), memory, evidence }]);
+        let thoughts = promoted(
+            &window,
+            &asked(&window),
+            vec![Promotable { asked: id(), memory, version: 1, evidence }],
+        );
         let thought = &thoughts[0];
         assert_eq!((thought.scope, &thought.data), (Scope::User, &json!({"value": "tea"})));
         assert_eq!((&thought.evidence[..], &thought.elsewhere[..]), (&[5, 6][..], &[here(2), there][..]));

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use domain::{Closing, Debounce, Memory, SessionId, TenantId, Thought, Window};
+use domain::{Closing, Debounce, Memory, MemoryId, SessionId, TenantId, Thought, Window};
 use jiff::Timestamp;
 use model::{Answer, OpenAi, Question};
 use serde::de::DeserializeOwned;
@@ -102,6 +102,9 @@ pub struct Thoughts {
     pub thoughts: Vec<Thought>,
     /// Memories of the user's it proposes to close.
     pub closings: Vec<Closing>,
+    /// Memories whose content thoughts say again, in another scope, each with the version it was read at. Changed since,
+    /// the run starts over.
+    pub sources: Vec<(MemoryId, i64)>,
     /// What recall can find events by; only the indexer makes these.
     pub indexed: Vec<store::IndexedEvent>,
     /// What the thinking cost.

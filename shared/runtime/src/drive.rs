@@ -309,6 +309,7 @@ impl<'a, A: Agent> Drive<'a, A> {
             closings: thoughts.closings,
             recalled: std::mem::take(&mut self.recalled),
             indexed: thoughts.indexed,
+            sources: thoughts.sources,
             seen: claimed.known.clone(),
             seen_all: context.filter(seen_all).map(|query| (query.scope, query.kind)).collect(),
         };

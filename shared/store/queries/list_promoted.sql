@@ -9,7 +9,7 @@ with recursive chain (asked, id, step) as (
     from chain c join afterthought.memories m on m.id = c.id
     where m.superseded_by is not null and c.step < 1000
 )
-select c.asked, m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from, found.sessions, found.versions
+select c.asked, m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from, m.version, found.sessions, found.versions
 from chain c
 join afterthought.memories m on m.id = c.id
 cross join lateral (

@@ -1,4 +1,4 @@
--- Memories that are to be closed, and those that take their places, locked in one order.
+-- Memories that are to be closed, those that take their places, and those that are said again elsewhere, locked in one order.
 -- $1 tenant, $2 user, $3 identifiers.
 select m.id, m.version, m.pinned
 from afterthought.memories m

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    Change, Closing, Dropped, Known, Memory, MemoryType, OnConflict, Outcome, Reconciled, ReviewPolicy,
-    ReviewReason, Scope, Thought, Window, reconcile,
+    Change, Closing, Dropped, Known, Memory, MemoryId, MemoryType, OnConflict, Outcome, Reconciled,
+    ReviewPolicy, ReviewReason, Scope, Thought, Window, reconcile,
 };
 use futures::try_join;
 use jiff::Timestamp;
@@ -78,6 +78,8 @@ pub struct Effects {
     pub seen: Vec<Memory>,
     /// Of which scope and type the agent saw every memory there was.
     pub seen_all: Vec<(Scope, MemoryType)>,
+    /// Memories that thoughts say again elsewhere, each with the version they were made from.
+    pub sources: Vec<(MemoryId, i64)>,
 }
 
 impl Effects {
@@ -133,7 +135,7 @@ impl Store {
         let Locked { mut known, policy, open } = locked;
         // What is about to be closed is no memory to add to.
         known.twins.retain(|twin| effects.closings.iter().all(|closing| closing.memory != twin.id));
-        if effects.are_stale(&known.current) || !can_close(&effects.closings, &open) {
+        if effects.are_stale(&known.current) || !are_as_read(effects, &open) {
             return Ok(Committed::LostRace);
         }
         let reconciled = reconcile(run.agent, window, &known, &policy, effects.thoughts.clone());
@@ -159,18 +161,22 @@ impl Store {
 struct Locked {
     known: Known,
     policy: ReviewPolicy,
-    /// Of the memories that are to be closed or take the place of closed ones, those that hold: identifier, version and
-    /// whether they are pinned.
+    /// Of the memories that are to be closed, take the place of closed ones or are said again elsewhere, those that hold:
+    /// identifier, version and whether they are pinned.
     open: Vec<(Uuid, i64, bool)>,
 }
 
-/// Whether everything that is to be closed is as it was read, and not pinned, and what takes its place still holds.
-fn can_close(closings: &[Closing], open: &[(Uuid, i64, bool)]) -> bool {
+/// Whether everything that is to be closed is as it was read, and not pinned, what takes its place still holds, and what is
+/// said again elsewhere is as it was read.
+fn are_as_read(effects: &Effects, open: &[(Uuid, i64, bool)]) -> bool {
     let holds = |id: Uuid| open.iter().find(|(held, ..)| *held == id);
-    closings.iter().all(|closing| {
+    effects.closings.iter().all(|closing| {
         holds(closing.memory.0).is_some_and(|(_, version, pinned)| *version == closing.version && !pinned)
             && closing.by.is_none_or(|by| holds(by.0).is_some())
-    })
+    }) && effects
+        .sources
+        .iter()
+        .all(|(source, read)| holds(source.0).is_some_and(|(_, version, _)| version == read))
 }
 
 /// Opens the transaction, moves the cursor or closes the quarantined run, and locks the memories the thoughts are
@@ -191,8 +197,8 @@ async fn begin_and_lock(
         transaction.prepare(include_str!("../queries/lock_closings.sql")),
     )?;
     let closings = effects.closings.iter();
-    let closing: BTreeSet<Uuid> =
-        closings.flat_map(|closing| [Some(closing.memory.0), closing.by.map(|by| by.0)]).flatten().collect();
+    let closing = closings.flat_map(|closing| [Some(closing.memory.0), closing.by.map(|by| by.0)]).flatten();
+    let closing: BTreeSet<Uuid> = closing.chain(effects.sources.iter().map(|(source, _)| source.0)).collect();
     let closing: Vec<Uuid> = closing.into_iter().collect();
     let ((), moved, (known, policy), open) = try_join!(
         transaction.begin(),

@@ -29,6 +29,8 @@ pub struct Promotable {
     pub asked: MemoryId,
     /// The memory, or what holds in its place.
     pub memory: Memory,
+    /// Its version, by which a commit knows whether it was changed since.
+    pub version: i64,
     /// The events it came from.
     pub evidence: Vec<Evidence>,
 }
@@ -119,6 +121,7 @@ impl Store {
                 Ok(Promotable {
                     asked: MemoryId(row.try_get("asked")?),
                     memory: row::memory(row)?,
+                    version: row.try_get("version")?,
                     evidence: events
                         .map(|(session, version)| Evidence { session: SessionId(session), version })
                         .collect(),

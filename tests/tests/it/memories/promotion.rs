@@ -1,6 +1,14 @@
 //! From one session to all of the user's, by way of the memory-curator.
 
+use std::cell::Cell;
+use std::time::Duration;
+
+use domain::{SessionId, TenantId};
+use memory_curator::MemoryCurator;
+use runtime::{Agent, Context};
 use serde_json::{Value, json};
+use store::{Claim, Claimed, Committed, Effects, Run};
+use uuid::Uuid;
 
 use super::stage::{Stage, id};
 
@@ -97,4 +105,75 @@ async fn a_promotion_joins_what_the_user_is_known_for() {
     assert_eq!((&user["id"], &user["data"]), (&known["memory"], &json!({"since": 2020})));
     let shown = stage.get(&format!("/memories/{}", id(&user, "id"))).await;
     assert_eq!(shown["evidence_count"], 3, "{shown}");
+}
+
+/// What the memory-curator makes of the session's events, up to where it would commit.
+async fn thought_about(stage: &Stage, session: SessionId) -> (Claimed, Effects) {
+    let claim = Claim {
+        agent: MemoryCurator::NAME,
+        tenant: &TenantId::new("default").unwrap(),
+        session,
+        limit: 100,
+        context: &[],
+        waits_for: None,
+        redrives: None,
+        recalled: false,
+    };
+    let claimed = stage.services.store.claim(&claim).await.unwrap().unwrap();
+    let context = Context::new(Vec::new(), (stage.services.now)());
+    let thoughts = stage.curator.think(&claimed.window, &context).await.unwrap();
+    let effects = Effects { thoughts: thoughts.thoughts, sources: thoughts.sources, ..Effects::default() };
+    (claimed, effects)
+}
+
+async fn commit(stage: &Stage, (claimed, effects): &(Claimed, Effects)) -> Committed {
+    let run =
+        Run { id: Uuid::now_v7(), agent: MemoryCurator::NAME, model: "test/1".into(), ..Run::default() };
+    stage.services.store.commit(&claimed.window, effects, &run).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_correction_between_reading_and_committing_is_what_is_promoted() {
+    let stage = Stage::set().await;
+    let session = stage.say("chat", "Listen!").await;
+    let wrong = of_session(&stage, "Ada plays the oboe").await;
+    assert_eq!(promote(&stage, &wrong, None).await.0, 202);
+    let thought = thought_about(&stage, session).await;
+    let right = stage.correct(&wrong, json!({"version": 1, "content": "Ada plays the flute"})).await;
+    assert_eq!(right.status, 200, "{}", right.body);
+    assert_eq!(commit(&stage, &thought).await, Committed::LostRace, "what was read is not so any more");
+    stage.curate().await;
+    assert_eq!(stage.listed("scope=user").await, ["Ada plays the flute"]);
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_first_at_the_memory_is_waited_for() {
+    let stage = Stage::set().await;
+    let session = stage.say("chat", "Listen!").await;
+    let memory = of_session(&stage, "Ada plays the oboe").await;
+    assert_eq!(promote(&stage, &memory, None).await.0, 202);
+    let thought = thought_about(&stage, session).await;
+    let mut deleter = stage.database.client().await.unwrap();
+    let deletion = deleter.transaction().await.unwrap();
+    let delete =
+        "update afterthought.memories set status = 'deleted', version = version + 1 where id::text = $1";
+    assert_eq!(deletion.execute(delete, &[&memory]).await.unwrap(), 1);
+    let waiting = "select count(*) from pg_stat_activity
+                   where datname = current_database() and wait_event_type = 'Lock'";
+    let is_over = Cell::new(false);
+    let committing = async {
+        let committed = commit(&stage, &thought).await;
+        is_over.set(true);
+        committed
+    };
+    let deleting = async {
+        while !is_over.get() && stage.number(waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!is_over.get(), "nothing was waited for");
+        deletion.commit().await.unwrap();
+    };
+    let (committed, ()) = futures::join!(committing, deleting);
+    assert_eq!(committed, Committed::LostRace);
+    assert_eq!(stage.listed("scope=user").await, Vec::<String>::new());
 }

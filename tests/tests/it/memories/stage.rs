@@ -22,10 +22,10 @@ pub(super) struct Stage {
     pub(super) recall: Recall,
     pub(super) owner: Client,
     extractor: EntityExtractor,
-    curator: MemoryCurator,
+    pub(super) curator: MemoryCurator,
     indexer: Indexer,
     aws: TestAws,
-    _database: TestDatabase,
+    pub(super) database: TestDatabase,
 }
 
 /// What was answered.
@@ -64,7 +64,7 @@ impl Stage {
             .with_indexer(services.publisher.clone(), &services.config.routes);
         let extractor = EntityExtractor::new(Model::BuiltIn).unwrap();
         let curator = MemoryCurator::new(Model::BuiltIn, store).unwrap();
-        Self { services, recall, owner, extractor, curator, indexer, aws, _database: database }
+        Self { services, recall, owner, extractor, curator, indexer, aws, database }
     }
 
     /// Ada says something in a session; nobody thinks about it yet.
