@@ -155,7 +155,7 @@ pub async fn start(
     let account = if shares_emulator && options.throw_away { random_account() } else { ACCOUNT.to_owned() };
     let aws = emulator::sdk_config(&aws_endpoint, &account);
     say("deploying infra/template.yaml");
-    let parameters = parameters(environment, options, &server_url, &slot);
+    let parameters = parameters(environment, options, &server_url, &slot, state.sealing_key()?);
     let deployed = stack::deploy(&aws, &account, &template, &parameters).await?;
     if shares_emulator {
         stack::forward_invocations(&aws, &account, &deployed.environment, &addresses).await?;
@@ -243,10 +243,12 @@ fn parameters(
     options: &Options,
     database_url: &str,
     slot: &str,
+    sealing_key: String,
 ) -> BTreeMap<String, String> {
     let mut parameters: BTreeMap<String, String> = [
         ("DatabaseUrl", database_url.to_owned()),
         ("CdcSlot", slot.to_owned()),
+        ("SealingKey", sealing_key),
         // Done above: on AWS a function does it, and here no function runs before the stack is deployed.
         ("RunMigrations", "false".to_owned()),
         ("RecallAuthType", "NONE".to_owned()),

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+
+use uuid::Uuid;
 
 use crate::postgres;
 
@@ -72,6 +75,20 @@ impl StateFolder {
         self.root.join("postgres").join("data")
     }
 
+    /// What seals tenants' secrets in this stack: made at its first start and kept as long as its database.
+    pub fn sealing_key(&self) -> Result<String> {
+        let file = self.root.join("sealing.key");
+        match fs::read_to_string(&file) {
+            Ok(key) => Ok(key),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let key = random_key();
+                fs::write(&file, &key).with_context(|| format!("cannot write {}", file.display()))?;
+                Ok(key)
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+        }
+    }
+
     fn endpoints_file(&self) -> PathBuf {
         self.root.join("endpoints.json")
     }
@@ -113,6 +130,12 @@ impl StateFolder {
         postgres::remove_stand_in(&self.postgres_data())?;
         fs::remove_dir_all(&self.root).with_context(|| format!("cannot remove {}", self.root.display()))
     }
+}
+
+/// 244 random bits.
+#[expect(clippy::disallowed_methods, reason = "a key has to be random")]
+fn random_key() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
 impl Claim {

@@ -44,6 +44,8 @@ pub struct Config {
     pub function: String,
     /// Whether this process is hosted by Lambda or by something that speaks its API.
     pub in_lambda: bool,
+    /// What seals the secrets of tenants, where it is given.
+    pub sealing_key: Option<Secret>,
     /// Every variable that is no secret, for the functions that have settings of their own.
     pub variables: HashMap<String, String>,
 }
@@ -171,6 +173,10 @@ impl Config {
             recall_requests_per_minute: u32::try_from(number(variables, "RECALL_REQUESTS_PER_MINUTE", 0)?)
                 .unwrap_or(u32::MAX),
             lifetimes: lifetimes(variables)?,
+            sealing_key: match (given("SEALING_KEY"), given("SEALING_KEY_SECRET_ARN")) {
+                (Some(key), _) => Some(Secret::Value(key.into())),
+                (None, arn) => arn.map(|arn| Secret::Arn(arn.to_owned())),
+            },
             function: given("AWS_LAMBDA_FUNCTION_NAME").unwrap_or("local").to_owned(),
             in_lambda: given("AWS_LAMBDA_RUNTIME_API").is_some(),
             variables: variables

@@ -1,7 +1,9 @@
+use anyhow::Context as _;
 use hot::Hot;
 use jiff::Timestamp;
 use model::{EmbedderConfig, ModelConfig};
 use queue::Publisher;
+use seal::Sealer;
 use secrecy::ExposeSecret;
 use store::{DatabaseConfig, Role, Store};
 
@@ -60,6 +62,13 @@ impl Services {
 pub async fn database(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::Result<DatabaseConfig> {
     let url = secrets::resolve(&config.database, aws).await?;
     Ok(DatabaseConfig::parse(url.expose_secret())?)
+}
+
+/// What seals the secrets of tenants: for functions that keep or use them.
+pub async fn sealer(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::Result<Sealer> {
+    let secret =
+        config.sealing_key.as_ref().context("SEALING_KEY is not set, expected 32 or more random bytes")?;
+    Ok(Sealer::new(&secrets::resolve(secret, aws).await?)?)
 }
 
 /// The configuration with the API keys that were given by reference.
