@@ -262,6 +262,36 @@ async fn k_results_come_back_when_there_are_k_however_little_they_have_to_do_wit
 }
 
 #[tokio::test]
+async fn what_was_said_in_a_time_the_question_names_is_found_among_everything_that_says_as_much() {
+    let stage = Stage::set().await;
+    // All say the same, so by words and by meaning the newest are picked.
+    let lines = vec!["Ada: Rain again, rain all day, and the weather stays like that."; 300];
+    let session = stage.say("default", "ada", "weather", &lines).await;
+    stage
+        .owner
+        .execute(
+            "update afterthought.session_events
+             set occurred_at = timestamptz '2023-05-10 12:00Z' + (version - 2) * interval '200 days' where session_id = $1",
+            &[&session.0],
+        )
+        .await
+        .unwrap();
+    stage.wake("default", session).await;
+    let query = "query=How+was+the+weather+with+the+rain+in+May+2023%3F&k=1";
+    for known in ["occurred_at", "null"] {
+        // What was indexed before the index knew times is found by those of the log.
+        stage
+            .owner
+            .batch_execute(&format!("update afterthought.event_index set occurred_at = {known}"))
+            .await
+            .unwrap();
+        let answer = stage.ok("default", "/v1/users/ada/recall", query).await;
+        assert_eq!(answer["events"][0]["version"], 2, "{answer}");
+        assert_eq!(answer["events"][0]["score"]["date"], 1.0);
+    }
+}
+
+#[tokio::test]
 async fn nobody_ever_sees_what_is_another_users_or_another_tenants() {
     let stage = Stage::set().await;
     let secret = "Ada: The secret is a blue elephant.";
