@@ -60,7 +60,9 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
             }
         }
         // What hot state keeps is guarded by its version instead.
-        if path.starts_with("/v1/users/") && method != "get" && !is_hot && !has_key {
+        // A key that is kept would be a trace of whom an erasure was about; repeated, it comes to the same.
+        let is_erasure = path.ends_with("/erasures");
+        if path.starts_with("/v1/users/") && method != "get" && !is_hot && !is_erasure && !has_key {
             parameters.push(json!({
                 "name": KEY_HEADER, "in": "header", "required": false,
                 "description": "Makes a repeat safe: for 24 hours the same request with the same key has its effect once \

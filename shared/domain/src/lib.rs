@@ -13,6 +13,7 @@ mod ledger;
 mod memory;
 mod merge;
 mod reconcile;
+mod retention;
 mod retraction;
 mod review;
 mod settings;
@@ -34,6 +35,7 @@ pub use memory::{
 };
 pub use merge::{key_digest, wording_digest};
 pub use reconcile::{Change, Known, Reconciled, Said, reconcile};
+pub use retention::Retention;
 pub use retraction::{Retraction, Retractions};
 pub use review::{
     Decided, Decision, Edit, Effect, Extent, InvalidEdit, Pending, Refusal, Review, ReviewReason, decide,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::MemoryType;
+use crate::{MemoryType, Retention};
 
 /// What a tenant has of its own, as `tenants.settings` holds it. A field that is not given is the deployment's.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct TenantSettings {
     pub memories_per_user: Option<u32>,
     /// Which thoughts a person looks at before they are recalled.
     pub review: ReviewPolicy,
+    /// For how long what is old is kept.
+    pub retention: Retention,
 }
 
 impl TenantSettings {

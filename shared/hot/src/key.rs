@@ -83,6 +83,31 @@ impl Key {
         Some(name.replace("%23", "#").replace("%25", "%"))
     }
 
+    /// The partition of everything that is a user's.
+    pub(crate) fn user(tenant: &TenantId, user: &UserId) -> String {
+        user_partition(tenant, user)
+    }
+
+    /// The partitions of what is known by a session's identifier.
+    pub(crate) fn session_partitions(session: SessionId) -> [String; 2] {
+        [format!("lease#{session}"), format!("step#{session}")]
+    }
+
+    /// Whether the item belongs to the user's session of this name: the name comes after the item's kind.
+    pub(crate) fn is_of_session(&self, session_name: &str) -> bool {
+        self.sk.split('#').nth(1).is_some_and(|name| name == escaped(session_name))
+    }
+
+    /// Whether it can be made again from the log: the context of a session, or the pointer to the latest one.
+    pub(crate) fn is_derived(&self) -> bool {
+        self.sk.starts_with("context#") || self.sk == "latest-session"
+    }
+
+    /// Whether it points to the user's latest session, whichever that is.
+    pub(crate) fn is_latest_session(&self) -> bool {
+        self.sk == "latest-session"
+    }
+
     /// What the SDK compares keys with.
     pub(crate) fn parts(self) -> (String, String) {
         (self.pk, self.sk)

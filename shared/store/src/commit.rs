@@ -122,7 +122,11 @@ impl Store {
     /// merges into what the earlier stored.
     pub async fn commit(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {
         // On the heap: with all its statements the transaction is some 17 KB, and callers hold it across their own waits.
-        until_alone(|| Box::pin(self.commit_once(window, effects, run))).await
+        match until_alone(|| Box::pin(self.commit_once(window, effects, run))).await {
+            // The session was erased meanwhile: there is nothing to keep, and nothing to try again.
+            Err(error) if error.names_gone_session() => Ok(Committed::LostRace),
+            committed => committed,
+        }
     }
 
     async fn commit_once(&self, window: &Window, effects: &Effects, run: &Run) -> Result<Committed, Error> {

@@ -16,6 +16,8 @@ pub enum Role {
     Reader,
     /// Whoever runs the deployment: positions, runs, ledger and holds of all tenants, never content.
     Operator,
+    /// Whoever erases and clears away: rows of the tenant named in the transaction, which it may delete.
+    Keeper,
     /// Whoever the URL logs in as: migrations and the developer tool.
     Login,
 }
@@ -29,6 +31,7 @@ impl Role {
             Self::Agent => "-c role=afterthought_agent -c plan_cache_mode=force_custom_plan -c jit=off",
             Self::Reader => "-c role=afterthought_reader -c plan_cache_mode=force_custom_plan",
             Self::Operator => "-c role=afterthought_operator -c plan_cache_mode=force_custom_plan -c jit=off",
+            Self::Keeper => "-c role=afterthought_keeper -c plan_cache_mode=force_custom_plan -c jit=off",
             Self::Login => "-c plan_cache_mode=force_custom_plan",
         }
     }
@@ -38,6 +41,7 @@ impl Role {
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    config: DatabaseConfig,
 }
 
 impl Store {
@@ -55,7 +59,12 @@ impl Store {
             .max_size(connections)
             .build()
             .map_err(|error| Error::Connection(Box::new(error)))?;
-        Ok(Self { pool })
+        Ok(Self { pool, config: config.clone() })
+    }
+
+    /// A pool of its own to the same database, which acts as another role.
+    pub fn acting_as(&self, role: Role, connections: usize) -> Result<Self, Error> {
+        Self::new(&self.config, role, connections)
     }
 
     /// A connection, for statements that need no tenant.

@@ -83,6 +83,14 @@ impl Error {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION))
     }
 
+    /// Whether an agent's cursor or run belongs to a session that is not there any more: it was erased meanwhile.
+    pub(crate) fn names_gone_session(&self) -> bool {
+        let Self::Postgres(error) = self else { return false };
+        let constraint = error.as_db_error().and_then(|db| db.constraint());
+        error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION)
+            && matches!(constraint, Some("agent_cursors_session_id_fkey" | "agent_runs_session_id_fkey"))
+    }
+
     /// Whether Postgres read what was to be stored and will not have it, so that the same will be refused again: a value it
     /// cannot hold, a constraint, a limit. For what [`Store::commit`](crate::Store::commit) answers, which has tried again
     /// when transactions met.

@@ -13,7 +13,9 @@ mod config;
 mod conflict;
 mod connect;
 mod decide;
+mod erasure;
 mod error;
+mod export;
 mod holds;
 mod hydration;
 mod index;
@@ -36,6 +38,7 @@ mod status;
 mod steer;
 mod target;
 mod tenants;
+mod tidy;
 mod tls;
 mod upkeep;
 mod user;
@@ -51,7 +54,12 @@ pub use commit::{Committed, Effects, Run, RunOutcome};
 pub use config::{DatabaseConfig, InvalidDatabaseUrl, SslMode};
 pub use connect::{Role, Store};
 pub use decide::{ReviewDecision, Reviewed};
+pub use erasure::{
+    Counts, Erasable, Erased, ErasedSubject, Erasing, ErasurePosition, GoneSession, OpenErasure, Purged,
+    Receipt,
+};
 pub use error::Error;
+pub use export::{ExportPage, ExportPosition};
 pub use holds::{Hold, HoldReason, HoldRecord};
 pub use hydration::{Hydrate, Hydration, Profile, RecentSession, ScopeMemories};
 pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
@@ -74,6 +82,7 @@ pub use sessions_state::StateAt;
 pub use status::AgentProgress;
 pub use steer::{Cancelled, ReplayFrom};
 pub use target::Target;
+pub use tidy::{Old, Tidying, UntidyTenant};
 pub use tls::client_config;
 pub use user::{UserEvent, UserMemory};
 pub use user_progress::{ProgressOf, SessionAgent, SessionProgress};

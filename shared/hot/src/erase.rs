@@ -1,0 +1,108 @@
+//! Taking everything of a user, or of a session, out of hot state.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{SessionId, TenantId, UserId};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::key::Key;
+use crate::{Error, Hot};
+
+/// So many items are deleted, and so many partitions read, at a time.
+const AT_ONCE: usize = 16;
+
+impl Hot {
+    /// How many items there are of a user, or of one of their sessions.
+    pub async fn count_items(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_name: Option<&str>,
+    ) -> Result<u64, Error> {
+        let keys = self.keys_of(&Key::user(tenant, user)).await?;
+        let is_meant = |key: &&Key| session_name.is_none_or(|name| key.is_of_session(name));
+        Ok(keys.iter().filter(is_meant).count() as u64)
+    }
+
+    /// Deletes every item of a user, and answers how many there were.
+    pub async fn erase_user(&self, tenant: &TenantId, user: &UserId) -> Result<u64, Error> {
+        let keys = self.keys_of(&Key::user(tenant, user)).await?;
+        self.delete_all(keys).await
+    }
+
+    /// Deletes every item of one of a user's sessions, by its name, and answers how many there were. Which session was
+    /// active last is asked of the log from then on, until the next message says so again.
+    pub async fn erase_session(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_name: &str,
+    ) -> Result<u64, Error> {
+        let mut keys = self.keys_of(&Key::user(tenant, user)).await?;
+        keys.retain(|key| key.is_of_session(session_name) || key.is_latest_session());
+        self.delete_all(keys).await
+    }
+
+    /// Deletes what can be made again from the log of a user, or of one of their sessions: whoever had begun to before an
+    /// erasure may have put it there after it. Answers how many items there were.
+    pub async fn erase_derived(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_name: Option<&str>,
+    ) -> Result<u64, Error> {
+        let mut keys = self.keys_of(&Key::user(tenant, user)).await?;
+        keys.retain(|key| {
+            key.is_derived()
+                && (key.is_latest_session() || session_name.is_none_or(|name| key.is_of_session(name)))
+        });
+        self.delete_all(keys).await
+    }
+
+    /// Deletes what is known by the identifiers of sessions, leases and memoised steps, and answers how many items there were.
+    pub async fn erase_runs(&self, sessions: &[SessionId]) -> Result<u64, Error> {
+        let partitions: Vec<String> = sessions.iter().copied().flat_map(Key::session_partitions).collect();
+        let found: Vec<Vec<Key>> = stream::iter(partitions)
+            .map(|partition| async move { self.keys_of(&partition).await })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        self.delete_all(found.into_iter().flatten().collect()).await
+    }
+
+    /// The keys of a partition, expired or not.
+    async fn keys_of(&self, partition: &str) -> Result<Vec<Key>, Error> {
+        let mut keys = Vec::new();
+        let mut after = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
+                .projection_expression("pk, sk")
+                .set_exclusive_start_key(after)
+                .consistent_read(true)
+                .send()
+                .await?;
+            keys.extend(answer.items.unwrap_or_default().iter().filter_map(Key::of_item));
+            after = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if after.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    async fn delete_all(&self, keys: Vec<Key>) -> Result<u64, Error> {
+        let count = keys.len() as u64;
+        stream::iter(keys)
+            .map(|key| async move {
+                let request = self.client.delete_item().table_name(&self.table);
+                request.set_key(Some(key.attributes())).send().await
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_for_each(|_deleted| async { Ok(()) })
+            .await?;
+        Ok(count)
+    }
+}

@@ -1,0 +1,26 @@
+-- States that an application saved: each whole, or as a patch of the one before. One line of JSON each, with where to go on after it: $3, $4 and $5 of the last one seen.
+-- $1 tenant, $2 user, $6 lines at most, $7 bytes of them at most, but always one.
+select id, number, name, line
+from (
+    select l.id, l.number, l.name, l.line::text as line,
+           coalesce(sum(octet_length(l.line::text)) over (
+               order by l.id, l.number, l.name rows between unbounded preceding and 1 preceding
+           ), 0) as before
+    from (
+        select e.session_id as id, e.sequence as number, ''::text as name,
+               jsonb_build_object('kind', 'checkpoint') || to_jsonb(e) as line
+        from afterthought.sessions s
+        cross join lateral (
+            -- Page by page within a session, in the order of its key.
+            select * from afterthought.checkpoints t
+            where t.session_id = s.id and (s.id > $3::uuid or t.sequence > $4::bigint)
+            order by t.sequence
+            limit $6::bigint
+        ) e
+        where s.tenant = $1 and s.user_id = $2 and s.id >= $3::uuid and $5::text is not null
+        order by 1, 2
+        limit $6::bigint
+    ) l
+) lines
+where before < $7::bigint
+order by id, number, name

@@ -1,0 +1,21 @@
+-- What a user's memories said before they were changed. One line of JSON each, with where to go on after it: $3, $4 and $5 of the last one seen.
+-- $1 tenant, $2 user, $6 lines at most, $7 bytes of them at most, but always one.
+select id, number, name, line
+from (
+    select l.id, l.number, l.name, l.line::text as line,
+           coalesce(sum(octet_length(l.line::text)) over (
+               order by l.id, l.number, l.name rows between unbounded preceding and 1 preceding
+           ), 0) as before
+    from (
+        select v.memory_id as id, v.version as number, ''::text as name,
+               jsonb_build_object('kind', 'memory_version') || to_jsonb(v) as line
+        from afterthought.memories m
+        join afterthought.memory_versions v on v.memory_id = m.id
+        where m.tenant = $1 and (case when m.user_id is null then '' else m.user_id end) = $2
+          and (v.memory_id, v.version, ''::text) > ($3::uuid, $4::bigint, $5::text)
+        order by 1, 2
+        limit $6::bigint
+    ) l
+) lines
+where before < $7::bigint
+order by id, number, name

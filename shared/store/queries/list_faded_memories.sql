@@ -1,0 +1,12 @@
+-- Memories that the memory-curator let fade, and that nobody opened again: what fading did is undone until then.
+-- $1 tenant, $2 closed before, $3 at most.
+select m.id
+from afterthought.memories m
+where m.tenant = $1 and m.valid_to < $2 and m.updated_at < $2 and m.superseded_by is null and m.status = 'active'
+  and not m.pinned
+  and exists (
+      select from afterthought.ledger l
+      where l.tenant = $1 and l.memory_id = m.id and l.outcome = 'closed' and l.reason = 'faded'
+  )
+order by m.id
+limit $3

@@ -1,0 +1,100 @@
+//! Everything of a user, a page at a time, as lines of JSON.
+
+use domain::{TenantId, UserId};
+use futures::try_join;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use crate::{Error, Store};
+
+/// So many lines are read at a time.
+const LINES_AT_ONCE: i64 = 500;
+
+/// What is exported, in this order. What is derived from it is not: vectors, words, marks, snapshots.
+const LAYERS: [&str; 12] = [
+    include_str!("../queries/export_profile.sql"),
+    include_str!("../queries/export_sessions.sql"),
+    include_str!("../queries/export_events.sql"),
+    include_str!("../queries/export_memories.sql"),
+    include_str!("../queries/export_versions.sql"),
+    include_str!("../queries/export_reviews.sql"),
+    include_str!("../queries/export_retractions.sql"),
+    include_str!("../queries/export_checkpoints.sql"),
+    include_str!("../queries/export_operations.sql"),
+    include_str!("../queries/export_runs.sql"),
+    include_str!("../queries/export_requests.sql"),
+    include_str!("../queries/export_holds.sql"),
+];
+
+/// A place in the export of a user: a layer, and the last line seen of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExportPosition {
+    /// Which layer; as many as [`Store::EXPORT_LAYERS`] when everything has been seen.
+    pub layer: usize,
+    /// What the last line seen of it is known by.
+    pub id: Uuid,
+    /// The same, where there are several under one identifier; -1 before the first.
+    pub number: i64,
+    /// The same.
+    pub name: String,
+}
+
+impl ExportPosition {
+    /// The beginning of a layer.
+    pub const fn beginning(layer: usize) -> Self {
+        Self { layer, id: Uuid::nil(), number: -1, name: String::new() }
+    }
+}
+
+/// A part of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportPage {
+    /// Objects, one a line, each with its `kind`.
+    pub lines: Vec<String>,
+    /// Where the next part begins; a later layer when this one has no more.
+    pub next: ExportPosition,
+}
+
+impl Store {
+    /// How many layers an export has.
+    pub const EXPORT_LAYERS: usize = LAYERS.len();
+
+    /// The next lines of a layer: at least one when there is one, and no more than about so many bytes of them. What is
+    /// written meanwhile is in it or not; what was there from the first page to the last is in it once.
+    pub async fn export(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        after: &ExportPosition,
+        most_bytes: usize,
+    ) -> Result<ExportPage, Error> {
+        let next_layer = ExportPosition::beginning(after.layer.saturating_add(1));
+        let Some(sql) = LAYERS.get(after.layer) else {
+            return Ok(ExportPage { lines: Vec::new(), next: next_layer });
+        };
+        let transaction = self.transaction(tenant).await?;
+        let export = transaction.prepare(sql).await?;
+        let most_bytes = i64::try_from(most_bytes).unwrap_or(i64::MAX);
+        let values: [&(dyn ToSql + Sync); 7] = [
+            &tenant.as_str(),
+            &user.as_str(),
+            &after.id,
+            &after.number,
+            &after.name,
+            &LINES_AT_ONCE,
+            &most_bytes,
+        ];
+        let ((), rows, ()) =
+            try_join!(transaction.begin(), transaction.query(&export, &values), transaction.commit())?;
+        transaction.end();
+        let Some(last) = rows.last() else { return Ok(ExportPage { lines: Vec::new(), next: next_layer }) };
+        let next = ExportPosition {
+            layer: after.layer,
+            id: last.try_get("id")?,
+            number: last.try_get("number")?,
+            name: last.try_get("name")?,
+        };
+        let lines = rows.iter().map(|row| row.try_get("line")).collect::<Result<_, _>>()?;
+        Ok(ExportPage { lines, next })
+    }
+}
