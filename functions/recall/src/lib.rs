@@ -12,6 +12,8 @@
 //! - `GET /v1/reviews`, `GET` and `POST /v1/reviews/{id}` what waits for a person, and their decisions
 //! - `/v1/users/{user}/sessions/…` the state of an application's own agents: logs, states, checkpoints, operations
 //! - `…/v1/users/{user}/sessions/{session}/working-memory` and `…/tools/{tool}` what an application keeps while it works
+//! - `POST /v1/users/{user}/erasures`, `GET …/erasures/{id}`, `GET /v1/erasures` erasing a user, a session or a memory
+//! - `GET /v1/users/{user}/export` everything about a user, as JSON Lines
 //! - `GET /v1/health` whether Postgres answers
 //! - `/v1/admin/…` what an operator asks and orders over all tenants, only where `ADMIN_API` is true
 //!
@@ -22,6 +24,8 @@
 #![expect(unused_qualifications, reason = "utoipa repeats the types of parameters with their paths")]
 
 mod admin;
+mod erasure;
+mod export;
 mod health;
 mod http;
 mod hydrate;
@@ -47,6 +51,9 @@ use store::{Role, Store};
 
 pub use admin::Admin;
 
+/// The environment variable with the address of the janitor's queue.
+const JANITOR_QUEUE: &str = "JANITOR_QUEUE";
+
 /// The function, built once per process.
 pub struct Recall {
     parts: Arc<Parts>,
@@ -56,6 +63,9 @@ pub struct Recall {
 /// What the function answers with.
 pub(crate) struct Parts {
     pub(crate) store: Store,
+    /// The same database, for what agents may not do. No connection is opened before something is erased.
+    pub(crate) keeper: Option<Store>,
+    pub(crate) janitor: Option<erasure::Janitor>,
     pub(crate) hot: Hot,
     /// None when it could not be had: everything is found by its words, and answers say so.
     pub(crate) embedder: Option<Embedder>,
@@ -80,8 +90,14 @@ impl Recall {
     ) -> Self {
         let limiter = http::Limiter::new(0);
         let accesses = search::Accesses::new(store.clone());
+        let keeper = store
+            .acting_as(Role::Keeper, 1)
+            .inspect_err(|error| tracing::error!(%error, "nothing can be erased"))
+            .ok();
         let parts = Parts {
             store,
+            keeper,
+            janitor: None,
             hot,
             embedder: embedder.into(),
             now,
@@ -122,6 +138,12 @@ impl Recall {
         })
     }
 
+    /// The same function, telling the janitor of every erasure by its queue. Untold, it finds them on its schedule.
+    #[must_use]
+    pub fn with_janitor(self, publisher: Publisher, queue_url: &str) -> Self {
+        self.with(|parts| parts.janitor = Some(erasure::Janitor::new(publisher, queue_url)))
+    }
+
     /// The same function, counting what it hands out through a store of its own, so that no question waits for it.
     #[must_use]
     pub fn with_access_store(self, store: Store) -> Self {
@@ -159,6 +181,10 @@ pub async fn run() -> anyhow::Result<()> {
         .with_admin(Admin::from_services(&services)?)
         .with_limit(services.config.recall_requests_per_minute)
         .with_access_store(Store::new(&services.database, Role::Agent, 1)?);
+    let recall = match services.config.variables.get(JANITOR_QUEUE).filter(|url| !url.is_empty()) {
+        Some(queue_url) => recall.with_janitor(services.publisher.clone(), queue_url),
+        None => recall,
+    };
     let accesses = recall.parts.accesses.clone();
     let runtime_api = services.config.variables.get("AWS_LAMBDA_RUNTIME_API");
     shutdown::before(runtime_api.map(String::as_str), move || async move {

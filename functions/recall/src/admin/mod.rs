@@ -3,12 +3,13 @@
 
 mod answer;
 mod inspect;
+mod janitor;
 mod moment;
 mod operations;
 mod request;
 mod steer;
 
-use domain::{SessionId, SessionName, TenantId, UserId};
+use domain::{Retention, SessionId, SessionName, TenantId, UserId};
 use hot::Hot;
 use queue::{Publisher, Routes};
 use runtime::{Config, InvalidConfig, Services};
@@ -29,6 +30,8 @@ pub struct Admin {
     publisher: Publisher,
     routes: Routes,
     slot: String,
+    /// The periods of tenants that have none of their own.
+    retention: Retention,
 }
 
 impl Admin {
@@ -46,6 +49,13 @@ impl Admin {
             hot: services.hot.clone(),
             publisher: services.publisher.clone(),
             routes: services.config.routes.clone(),
+            retention: variable("RETENTION").map_or(Ok(Retention::default()), |value| {
+                value.parse().map_err(|_: String| InvalidConfig::Invalid {
+                    variable: "RETENTION",
+                    got: value.clone(),
+                    expected: "a JSON object of periods in days",
+                })
+            })?,
             slot: variable("CDC_SLOT").map_or_else(|| "afterthought".to_owned(), Clone::clone),
         }))
     }

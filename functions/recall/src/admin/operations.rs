@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::Admin;
 use super::answer::{Became, CalledOff, Paused, Redriven, Runs, Sent, Status};
+use super::janitor::{TidyAsked, Untidy};
 use super::request::{
     CancelOrder, EventsAsked, EventsOf, PauseOrder, RedriveOrder, ReplayOrder, ResumeOrder, RunsAsked,
 };
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(cancel))
         .routes(routes!(replay))
         .routes(routes!(redrive))
+        .routes(routes!(untidy))
 }
 
 /// Who acts on all tenants: a request that names none in its header.
@@ -192,4 +194,20 @@ async fn redrive(
     let (aim, filter) = order.filter(&admin.agents(), operator.now())?;
     let filter = filter(admin.target(&aim).await?);
     admin.redrive(filter, operator.now()).await.map(Answer::ok)
+}
+
+/// What the janitor would clear away of a tenant now. Nothing is changed.
+#[utoipa::path(
+    get, path = "/v1/admin/janitor/dry-run", operation_id = "admin_untidy", tag = "admin", params(TidyAsked),
+    responses(
+        (status = 200, body = Untidy), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 503, body = Problem)
+    )
+)]
+async fn untidy(
+    operator: Operator,
+    Query(TidyAsked { tenant }): Query<TidyAsked>,
+) -> Result<Answer<Untidy>, Problem> {
+    let keeper = operator.0.keeper.as_ref();
+    operator.admin().untidy(keeper, tenant, operator.now()).await.map(Answer::ok)
 }

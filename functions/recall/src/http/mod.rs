@@ -21,17 +21,23 @@ use utoipa_axum::router::OpenApiRouter;
 pub(crate) use self::path::{OfSession, OfUser};
 pub(crate) use self::question::Question;
 use crate::Parts;
-use crate::{admin, health, hydrate, mcp, memories, review, search, sessions, status, working};
+use crate::{
+    admin, erasure, export, health, hydrate, mcp, memories, review, search, sessions, status, working,
+};
 
 /// What every handler is given.
 pub(crate) type Shared = Arc<Parts>;
 
 /// What operations are grouped by.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("recall", "What answers a question, and what it takes to go on with a conversation."),
     ("memories", "What is remembered of a user."),
     ("working memory", "What a conversation and its tools have at hand."),
     ("sessions", "The log of a conversation or of a long-running agent, and its state at any version."),
+    (
+        "erasure",
+        "Erasing a user, a session or a memory from everything that is kept, and taking everything along.",
+    ),
     ("reviews", "What waits for a person before it is remembered."),
     ("mcp", "The same for clients of the Model Context Protocol."),
     ("operations", "Whether the function can do its work."),
@@ -57,6 +63,8 @@ pub(crate) fn router(parts: &Shared) -> Router {
         .merge(sessions::routes())
         .merge(working::routes())
         .merge(status::routes())
+        .merge(erasure::routes())
+        .merge(export::routes())
         .merge(mcp::routes())
         .layer(from_fn_with_state(Arc::clone(parts), limited))
         .merge(health::routes());

@@ -5,6 +5,7 @@ mod chaos;
 mod demo;
 mod eval;
 mod events;
+mod export;
 mod flow;
 mod import;
 mod logs;
@@ -44,6 +45,8 @@ enum Command {
     Import(import::Import),
     /// Ask the running stack what it remembers of a user.
     Recall(recall::Recall),
+    /// Write everything about a user to a file.
+    Export(export::Export),
     /// Show how far every agent is.
     Status(status::Status),
     /// List what agents did, newest first.
@@ -97,6 +100,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Chaos(command) => Box::pin(command.run(&environment)).await,
         Command::Import(command) => Box::pin(command.run()).await,
         Command::Recall(command) => command.run().await,
+        Command::Export(command) => command.run().await,
         Command::Status(command) => command.run().await,
         Command::Runs(command) => command.run().await,
         Command::Events(command) => command.run().await,

@@ -1,0 +1,64 @@
+//! What the janitor would clear away.
+
+use std::collections::BTreeMap;
+
+use domain::{Retention, TenantId};
+use futures::TryStreamExt;
+use futures::stream::FuturesOrdered;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::{Old, Store};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Admin;
+use crate::http::{Problem, postgres_is_down};
+
+/// So much of a kind is counted at most.
+const MOST_COUNTED: u32 = 1_000_000;
+
+/// Of which tenant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TidyAsked {
+    /// The tenant.
+    #[param(value_type = String, min_length = 1, max_length = 200)]
+    pub(super) tenant: TenantId,
+}
+
+/// What is old of a tenant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Untidy {
+    #[schema(value_type = String)]
+    tenant: TenantId,
+    /// How many rows of each kind would be cleared away; a million stands for that many or more.
+    counts: BTreeMap<&'static str, u64>,
+    /// The periods that hold for the tenant, in days; 0 is for ever.
+    #[schema(value_type = Object)]
+    periods: Retention,
+}
+
+impl Admin {
+    /// What the janitor would clear away of a tenant now.
+    pub(super) async fn untidy(
+        &self,
+        keeper: Option<&Store>,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<Untidy, Problem> {
+        let keeper = keeper.ok_or_else(|| Problem::unavailable("the database"))?;
+        let settings = keeper.tenant_settings_of(&tenant).await.map_err(|error| postgres_is_down(&error))?;
+        let settings = settings.ok_or_else(|| Problem::not_found("there is no such tenant".to_owned()))?;
+        let periods = settings.retention.over(self.retention);
+        let tenant_name = &tenant;
+        let counts: BTreeMap<&'static str, u64> = Old::by(periods, now, MOST_COUNTED)
+            .map(|old| async move {
+                Ok::<_, store::Error>((old.what.as_str(), keeper.count_old(tenant_name, old).await?))
+            })
+            .collect::<FuturesOrdered<_>>()
+            .try_collect()
+            .await
+            .map_err(|error| postgres_is_down(&error))?;
+        Ok(Untidy { counts, periods, tenant })
+    }
+}

@@ -1,0 +1,102 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use store::{Counts, ErasedSubject, Erasing, Receipt};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::request::{Cursor, Subject};
+
+/// How far an erasure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Progress {
+    /// Nothing was erased: this is what would be.
+    DryRun,
+    /// Nobody sees anything of it.
+    Erased,
+    /// No row of it is left.
+    Purged,
+    /// Nothing of it is left in any layer, and that was looked at.
+    Complete,
+}
+
+/// What an erasure did, or would do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErasureAnswer {
+    /// The erasure; null of a dry run.
+    id: Option<Uuid>,
+    subject: Subject,
+    status: Progress,
+    /// How many rows and items of each layer it is about.
+    counts: BTreeMap<String, i64>,
+    /// Since when nobody sees anything of it.
+    erased_at: Option<Timestamp>,
+    /// Since when no row is left.
+    purged_at: Option<Timestamp>,
+    /// Since when nothing is left.
+    completed_at: Option<Timestamp>,
+}
+
+impl ErasureAnswer {
+    /// What would go.
+    pub(super) fn dry(erasing: Erasing<'_>, counts: Counts) -> Self {
+        let subject = match erasing {
+            Erasing::User => Subject::User,
+            Erasing::Session(_) => Subject::Session,
+            Erasing::Memory(_) => Subject::Memory,
+        };
+        Self {
+            id: None,
+            subject,
+            status: Progress::DryRun,
+            counts: counts.0,
+            erased_at: None,
+            purged_at: None,
+            completed_at: None,
+        }
+    }
+}
+
+impl From<Receipt> for ErasureAnswer {
+    fn from(receipt: Receipt) -> Self {
+        let status = match (receipt.purged_at, receipt.completed_at) {
+            (_, Some(_)) => Progress::Complete,
+            (Some(_), None) => Progress::Purged,
+            (None, None) => Progress::Erased,
+        };
+        let subject = match receipt.subject {
+            ErasedSubject::User => Subject::User,
+            ErasedSubject::Session => Subject::Session,
+            ErasedSubject::Memory => Subject::Memory,
+        };
+        Self {
+            id: Some(receipt.id),
+            subject,
+            status,
+            counts: receipt.counts.0,
+            erased_at: Some(receipt.erased_at),
+            purged_at: receipt.purged_at,
+            completed_at: receipt.completed_at,
+        }
+    }
+}
+
+/// A page of a tenant's erasures, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErasuresAnswer {
+    erasures: Vec<ErasureAnswer>,
+    /// What to give as `after` for the next page; null when there is none.
+    next: Option<String>,
+}
+
+impl ErasuresAnswer {
+    /// At most `limit` of what was found, which is one more when there is a next page.
+    pub(super) fn of(mut found: Vec<Receipt>, limit: u16) -> Self {
+        let more = found.len() > usize::from(limit);
+        found.truncate(usize::from(limit));
+        let next = found.last().filter(|_| more).map(Cursor::after);
+        Self { erasures: found.into_iter().map(Into::into).collect(), next }
+    }
+}
