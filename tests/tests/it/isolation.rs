@@ -72,7 +72,9 @@ fn settled(value: &mut Value) {
 }
 
 fn compared(response: &Response) -> (u16, Vec<(String, String)>, Value) {
-    let mut body: Value = serde_json::from_str(&response.body).unwrap_or_else(|_| json!(response.body));
+    let lines = || response.body.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>();
+    let body = serde_json::from_str(&response.body).or_else(|_| lines().map(Value::from));
+    let mut body: Value = body.unwrap_or_else(|_| json!(response.body));
     settled(&mut body);
     // How long a body is says no more than what is in it, and some of that is made anew.
     let mut headers = response.headers.clone();

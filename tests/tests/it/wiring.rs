@@ -42,6 +42,8 @@ fn referred(value: Option<&Value>) -> &str {
 /// The variable that routes the agents which events wake, and the one of those which a schedule does.
 const WOKEN: &str = "WAKE_UP_QUEUES";
 const SCHEDULED: &str = "SCHEDULED_QUEUES";
+/// Queues of functions that think about nothing, each by the variable that names it.
+const OWN: [(&str, &str); 1] = [("JANITOR_QUEUE", "janitor")];
 
 /// `agent` → logical name of its queue, as the functions are told in a variable.
 fn routes(template: &Template, variable: &str) -> Vec<(String, String)> {
@@ -53,6 +55,13 @@ fn routes(template: &Template, variable: &str) -> Vec<(String, String)> {
             (agent.to_owned(), queue.trim_start_matches("${").trim_end_matches('}').to_owned())
         })
         .collect()
+}
+
+/// Whether a queue is named by a variable of its own.
+fn is_own(template: &Template, logical: &str, name: &str) -> bool {
+    let variables = &template.document()["Globals"]["Function"]["Environment"]["Variables"];
+    let named = OWN.iter().find(|(_, function)| *function == name);
+    named.is_some_and(|(variable, _)| referred(variables.get(*variable)) == logical)
 }
 
 /// What is wrong with a template, given the folders of `functions/`; nothing when all is well.
@@ -169,7 +178,11 @@ fn queues(template: &Template) -> Vec<String> {
         {
             problems.push(format!("{logical} has no dead-letter queue {name}-dlq after five attempts"));
         }
-        if !routes.iter().any(|(_, (agent, _))| agent == name) {
+        if is_own(template, logical, name) {
+            if !may_send(template, "recall", logical) || !may_send(template, name, logical) {
+                problems.push(format!("recall or {name} may not send to {logical}"));
+            }
+        } else if !routes.iter().any(|(_, (agent, _))| agent == name) {
             problems.push(format!("{logical} is neither in {WOKEN} nor in {SCHEDULED}"));
         }
         let delay = by_model(queue.get("DelaySeconds").unwrap_or(&Value::Null))
@@ -197,7 +210,11 @@ fn schedules(template: &Template) -> Vec<String> {
     }
     for (logical, schedule) in &schedules {
         let queue = to(schedule);
-        if !scheduled.iter().any(|(_, known)| *known == queue) {
+        let is_own = OWN.iter().any(|(_, name)| {
+            let queues = template.resources("AWS::SQS::Queue");
+            queues.get(queue.as_str()).is_some_and(|found| string(found, "QueueName") == *name)
+        });
+        if !is_own && !scheduled.iter().any(|(_, known)| *known == queue) {
             problems.push(format!("{logical} sends to {queue}, which {SCHEDULED} does not name"));
         }
         let body = string(&schedule["Target"], "Input");

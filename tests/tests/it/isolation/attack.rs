@@ -20,6 +20,8 @@ pub(crate) struct Victim {
     pub(crate) operation: i64,
     /// A memory that waits for a person.
     pub(crate) review: Uuid,
+    /// Something that was erased.
+    pub(crate) erasure: Uuid,
 }
 
 /// Whose an operation is.
@@ -58,6 +60,7 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
             "/v1/users/{user}/recall"
             | "/v1/users/{user}/hydrate"
             | "/v1/users/{user}/status"
+            | "/v1/users/{user}/export"
             | "/v1/users/{user}/memories",
         )
         | ("GET" | "DELETE", "/v1/users/{user}/memories/{id}")
@@ -72,6 +75,14 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
             json!({"version": 1, "content": "there is no key"}),
             json!({"version": 7, "content": "there is no key", "merge": true}),
         ]),
+        ("POST", "/v1/users/{user}/erasures") => Call::OfUser(vec![
+            json!({"subject": "user", "dry_run": true}),
+            json!({"subject": "session", "session": victim.session}),
+            json!({"subject": "memory", "memory": victim.memory}),
+            json!({"subject": "user"}),
+        ]),
+        ("GET", "/v1/users/{user}/erasures/{id}") => Call::OfUser(vec![]),
+        ("GET", "/v1/erasures") => Call::OfTenant(vec![]),
         ("GET", path) if path.starts_with("/v1/users/{user}/sessions") => Call::OfUser(vec![]),
         ("PUT" | "PATCH", path) if is_hot(path) => Call::OfUser(vec![json!({"task": "mine"})]),
         ("DELETE", path) if is_hot(path) => Call::OfUser(vec![]),
@@ -103,6 +114,7 @@ fn is_hot(path: &str) -> bool {
 fn given(name: &str, path: &str, victim: &Victim, cursor: Option<&str>) -> Option<Value> {
     Some(match name {
         "id" if path.starts_with("/v1/reviews") => victim.review.to_string().into(),
+        "id" if path.contains("/erasures/") => victim.erasure.to_string().into(),
         "id" if path.contains("/operations/") => victim.operation.into(),
         "tool" => "quokka-finder".into(),
         "path" => "/secret".into(),
@@ -119,7 +131,7 @@ fn given(name: &str, path: &str, victim: &Victim, cursor: Option<&str>) -> Optio
         "agent" => "summarizer".into(),
         "scope" => "user".into(),
         "status" => "active".into(),
-        "pinned" | "merge" => false.into(),
+        "pinned" | "merge" | "open" => false.into(),
         "since" => "2001-01-01T00:00:00Z".into(),
         "until" | "as_of" => "2100-01-01T00:00:00Z".into(),
         "valid_from" => "2026-01-01T00:00:00Z".into(),

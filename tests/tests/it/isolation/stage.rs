@@ -88,6 +88,7 @@ impl Stage {
             memory: Uuid::now_v7(),
             review: Uuid::now_v7(),
             operation: 0,
+            erasure: Uuid::nil(),
         };
         let mut stage = Self { victim, recall, aws, owner, hot_table, _database: database };
         stage.plant(&services).await;
@@ -178,6 +179,16 @@ impl Stage {
             send("POST", "operations", json!({"name": "quokka", "input": {"secret": "quokka"}, "key": KEY}))
                 .await;
         let id = begun["operation"]["id"].as_i64();
+        // Of nothing that is there.
+        let mut erasures = Vec::new();
+        for gone in ["quokka-noon", "quokka-night"] {
+            let body = json!({"subject": "session", "session": gone});
+            let asked = Variant { body: Some(body), ..Variant::new("POST", "/v1/users/ada/erasures") };
+            let told = self.send("acme", &asked).await;
+            assert_eq!(told.status, 202, "{}", told.body);
+            erasures.push(serde_json::from_str::<Value>(&told.body).unwrap());
+        }
+        self.victim.erasure = erasures[0]["id"].as_str().unwrap().parse().unwrap();
         self.victim.operation = id.unwrap_or_else(|| panic!("an operation has an id: {begun}"));
     }
 
@@ -239,6 +250,8 @@ impl Stage {
                 own.to_owned()
             } else if has("tenant") && has("owner") {
                 "tenant = 'acme' and owner = 'ada'".to_owned()
+            } else if has("user_digest") {
+                "user_digest = afterthought.subject_digest('acme', 'ada')".to_owned()
             } else if has("session_id") {
                 format!("session_id in (select id from afterthought.sessions where {own})")
             } else if has("memory_id") {
@@ -320,6 +333,10 @@ impl Stage {
         let names: Vec<&str> = parameters.filter_map(|parameter| parameter["name"].as_str()).collect();
         if !names.contains(&"after") {
             return None;
+        }
+        if path.ends_with("/export") {
+            // The log, from its beginning on.
+            return Some(format!("2.{}.-1.", Uuid::nil().simple()));
         }
         if path.contains("{session}") {
             // Within a session a page ends at a version or a number.

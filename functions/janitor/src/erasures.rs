@@ -1,0 +1,159 @@
+use std::collections::HashSet;
+
+use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
+use jiff::{SignedDuration, Timestamp};
+use store::{Counts, ErasedSubject, OpenErasure};
+
+use crate::{Error, Janitor, LONGEST_WAIT, Worked};
+
+/// How many rows of a kind are deleted at a time.
+const ROWS_AT_ONCE: u32 = 5_000;
+/// How many erasures of a tenant are read at a time.
+const ERASURES_AT_ONCE: u16 = 100;
+/// How many dead letters of a queue are looked at.
+const MOST_LETTERS: usize = 10_000;
+
+/// What messages are known by that are about what was erased.
+#[derive(Default)]
+struct Gone {
+    users: HashSet<(TenantId, UserId)>,
+    sessions: HashSet<SessionId>,
+}
+
+impl Gone {
+    fn is_about(&self, envelope: &Envelope) -> bool {
+        match &envelope.wake_up {
+            WakeUp::Session { session, .. }
+            | WakeUp::Window { session, .. }
+            | WakeUp::Memories { session, .. } => self.sessions.contains(session),
+            WakeUp::User { tenant, user } | WakeUp::TickRest { tenant, user } => {
+                self.users.contains(&(tenant.clone(), user.clone()))
+            }
+            WakeUp::Tick => false,
+        }
+    }
+}
+
+impl Janitor {
+    /// Clears away what erasures have left, and completes those that have settled.
+    pub(crate) async fn finish_erasures(
+        &self,
+        tenants: impl Iterator<Item = &TenantId>,
+        until: Timestamp,
+    ) -> Result<Worked, Error> {
+        let (mut settled, mut gone) = (Vec::new(), Gone::default());
+        let mut settling: Option<SignedDuration> = None;
+        for tenant in tenants {
+            let mut after = None;
+            loop {
+                let open = self.keeper.open_erasures(tenant, after, ERASURES_AT_ONCE).await?;
+                let Some(last) = open.last() else { break };
+                after = Some(last.position());
+                for erasure in open {
+                    if !self.purge(&erasure, until).await? {
+                        return Ok(Worked::OutOfTime);
+                    }
+                    match self.left_to_settle(&erasure).await? {
+                        Some(rest) => settling = Some(settling.map_or(rest, |least| least.min(rest))),
+                        None if self.look_again(&erasure, until, &mut gone).await? => settled.push(erasure),
+                        None => return Ok(Worked::OutOfTime),
+                    }
+                }
+            }
+        }
+        if !settled.is_empty() {
+            if self.is_over(until) {
+                return Ok(Worked::OutOfTime);
+            }
+            self.complete(&settled, &gone).await?;
+        }
+        Ok(settling.map_or(Worked::Done, Worked::Settling))
+    }
+
+    /// Deletes the rows that hang off sessions that are gone; whether none is left.
+    async fn purge(&self, erasure: &OpenErasure, until: Timestamp) -> Result<bool, Error> {
+        loop {
+            if self.is_over(until) {
+                return Ok(false);
+            }
+            let purged = self.keeper.purge_erased(&erasure.tenant, erasure.id, ROWS_AT_ONCE).await?;
+            metrics::counter!("Tidied", "What" => "erased_rows").increment(purged.rows);
+            if purged.is_done {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// How long it is until nothing that had begun before the erasure can write any more; `None` when that is so.
+    async fn left_to_settle(&self, erasure: &OpenErasure) -> Result<Option<SignedDuration>, Error> {
+        let rest = self.settings.settle - (self.now)().duration_since(erasure.erased_at);
+        if rest.is_positive() {
+            return Ok(Some(rest));
+        }
+        let is_alone = self.keeper.is_erasure_alone(&erasure.tenant, erasure.id).await?;
+        Ok((!is_alone).then_some(LONGEST_WAIT))
+    }
+
+    /// The last look: rows and hot items that were written by what had begun before; whether none is left.
+    async fn look_again(
+        &self,
+        erasure: &OpenErasure,
+        until: Timestamp,
+        gone: &mut Gone,
+    ) -> Result<bool, Error> {
+        let OpenErasure { id, tenant, user, session, .. } = erasure;
+        self.keeper.look_again(erasure).await?;
+        if !self.purge(erasure, until).await? {
+            return Ok(false);
+        }
+        let mut sessions = self.keeper.gone_sessions(tenant, *id).await?;
+        let mut items = 0;
+        match erasure.subject {
+            ErasedSubject::Memory => {
+                for (_, name) in &erasure.evident {
+                    items += self.hot.erase_derived(tenant, user, Some(name)).await?;
+                }
+                let evident: Vec<SessionId> = erasure.evident.iter().map(|(session, _)| *session).collect();
+                items += self.hot.erase_runs(&evident).await?;
+            }
+            ErasedSubject::User | ErasedSubject::Session => {
+                items += self.hot.erase_derived(tenant, user, session.as_deref()).await?;
+                items += self.hot.erase_runs(&sessions).await?;
+            }
+        }
+        let mut counts = Counts::default();
+        counts.add("hot_items", i64::try_from(items).unwrap_or(i64::MAX));
+        if !counts.is_nothing() {
+            self.keeper.count_erased(tenant, *id, &counts).await?;
+        }
+        gone.sessions.extend(sessions.drain(..));
+        if erasure.subject == ErasedSubject::User {
+            gone.users.insert((tenant.clone(), user.clone()));
+        }
+        Ok(true)
+    }
+
+    /// Clears dead letters and freed rows away, and completes what has settled.
+    async fn complete(&self, settled: &[OpenErasure], gone: &Gone) -> Result<(), Error> {
+        for (agent, _) in self.routes.all() {
+            let Some(letters) = self.routes.dead_letters(agent) else { continue };
+            let deleted = self
+                .publisher
+                .purge_dead_letters(&letters, MOST_LETTERS, |envelope| gone.is_about(envelope))
+                .await?;
+            metrics::counter!("Tidied", "What" => "dead_letters").increment(deleted as u64);
+        }
+        self.keeper.vacuum().await?;
+        for erasure in settled {
+            let left = self.keeper.complete_erasure(erasure).await?;
+            if left.is_nothing() {
+                metrics::counter!("ErasuresCompleted").increment(1);
+                tracing::info!(erasure = %erasure.id, "an erasure is complete");
+            } else {
+                tracing::error!(erasure = %erasure.id, ?left, "rows of an erasure are left, the next tick looks again");
+            }
+        }
+        self.keeper.vacuum_erasures().await?;
+        Ok(())
+    }
+}

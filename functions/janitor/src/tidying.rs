@@ -1,0 +1,28 @@
+use jiff::Timestamp;
+use store::{Old, UntidyTenant};
+
+use crate::{Error, Janitor, Worked};
+
+/// So many rows are cleared away at a time.
+const ROWS_AT_ONCE: u32 = 1_000;
+impl Janitor {
+    /// Clears away what is old of a tenant.
+    pub(crate) async fn tidy(&self, tenant: &UntidyTenant, until: Timestamp) -> Result<Worked, Error> {
+        let now = (self.now)();
+        let periods = tenant.settings.retention.over(self.settings.retention);
+        for old in Old::by(periods, now, ROWS_AT_ONCE) {
+            loop {
+                if self.is_over(until) {
+                    return Ok(Worked::OutOfTime);
+                }
+                let rows = self.keeper.tidy(&tenant.tenant, old).await?;
+                metrics::counter!("Tidied", "What" => old.what.as_str()).increment(rows);
+                if rows < u64::from(ROWS_AT_ONCE) {
+                    break;
+                }
+            }
+        }
+        self.keeper.mark_tidied(&tenant.tenant, now).await?;
+        Ok(Worked::Done)
+    }
+}

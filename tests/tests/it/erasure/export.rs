@@ -1,0 +1,106 @@
+//! Everything about a user in one file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lambda_http::Body;
+use serde_json::{Value, json};
+
+use super::stage::{Stage, VICTIM};
+
+/// The pages of an export of the victim's.
+async fn pages(stage: &Stage) -> Vec<String> {
+    let mut pages = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let query = after.map(|after| format!("?after={after}").replace('%', "%25")).unwrap_or_default();
+        let request = http::Request::builder()
+            .uri(format!("/v1/users/{VICTIM}/export{query}"))
+            .header("host", "recall.test")
+            .header("afterthought-tenant", "acme")
+            .body(Body::Empty)
+            .unwrap();
+        let response = stage.recall.handle(request).await;
+        let text = String::from_utf8(response.body().to_vec()).unwrap();
+        assert_eq!(response.status(), 200, "{text}");
+        assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+        pages.push(text);
+        after = response.headers().get("afterthought-next").map(|next| next.to_str().unwrap().to_owned());
+        if after.is_none() {
+            return pages;
+        }
+        assert!(pages.len() < 100, "an export ends");
+    }
+}
+
+#[tokio::test]
+async fn everything_of_a_user_is_exported_once_and_nothing_of_anybody_else() {
+    let stage = Stage::set().await;
+    for user in [VICTIM, "ada"] {
+        stage.import(user, 0).await;
+    }
+    stage.think().await;
+    stage.decorate().await;
+    // More than one answer of a function holds.
+    let long = "quagga ".repeat(30_000);
+    for _ in 0..40 {
+        let events = json!({"events": [{"type": "tool_call", "content": long, "payload": {"name": "look"}}]});
+        stage.done("POST", VICTIM, "/sessions/long/events", events).await;
+    }
+    let pages = pages(&stage).await;
+    assert!(pages.len() > 3, "{} pages", pages.len());
+    assert!(pages.iter().all(|page| page.len() < 6_000_000 && page.ends_with('\n')));
+    let text = pages.concat();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut kinds: BTreeMap<&str, i64> = BTreeMap::new();
+    for line in &lines {
+        *kinds.entry(line["kind"].as_str().unwrap()).or_default() += 1;
+    }
+    for kind in [
+        "profile",
+        "session",
+        "event",
+        "memory",
+        "memory_version",
+        "review",
+        "retraction",
+        "checkpoint",
+        "operation",
+        "run",
+        "request",
+        "hold",
+        "hot_item",
+    ] {
+        assert!(kinds.get(kind).is_some_and(|lines| *lines > 0), "{kind} of {kinds:?}");
+    }
+    let of_victim = "where tenant = 'acme' and user_id = 'quagga-rider'";
+    for (kind, table) in [
+        ("session", "sessions"),
+        ("event", "session_events"),
+        ("memory", "memories"),
+        ("request", "requests"),
+    ] {
+        let rows = stage.number(&format!("select count(*) from afterthought.{table} {of_victim}")).await;
+        assert_eq!(kinds[kind], rows, "{table}");
+    }
+    let events: BTreeSet<String> = lines
+        .iter()
+        .filter(|line| line["kind"] == "event")
+        .map(|line| format!("{} {}", line["session_id"], line["version"]))
+        .collect();
+    assert_eq!(i64::try_from(events.len()).unwrap(), kinds["event"], "each once");
+    let run = lines.iter().find(|line| line["kind"] == "run" && line["agent"] == "entity-extractor").unwrap();
+    assert!(run["ledger"].as_array().is_some_and(|thoughts| !thoughts.is_empty()), "{run}");
+    let memory =
+        lines.iter().find(|line| line["kind"] == "memory" && line["agent"] == "entity-extractor").unwrap();
+    assert!(memory["evidence"].as_array().is_some_and(|events| !events.is_empty()), "{memory}");
+    assert!(memory.get("embedding").is_none());
+    let working =
+        lines.iter().find(|line| line["key"].as_str().is_some_and(|key| key.starts_with("working-memory")));
+    assert!(working.is_some_and(|item| item.to_string().contains("quagga")), "{working:?}");
+    assert!(!text.contains("ada oolong") && !text.contains("\"ada\""), "nothing of anybody else");
+    // Of somebody nobody knows there is nothing, and that is no error.
+    let (status, nothing) = stage.ask_for_text("GET", "/v1/users/nobody/export", Value::Null).await;
+    assert_eq!((status, nothing.as_str()), (200, ""));
+    let (status, refused) = stage.ask_for_text("GET", "/v1/users/nobody/export?after=x", Value::Null).await;
+    assert!(status == 400 && refused.contains("after"), "{refused}");
+}

@@ -1,0 +1,324 @@
+//! A tenant whose users talk, the agents that think about it, and what is erased among it.
+
+use std::collections::HashMap;
+
+use action_detector::ActionDetector;
+use domain::{SessionId, TenantId, UserId, WakeUp};
+use entity_extractor::EntityExtractor;
+use indexer::Indexer;
+use janitor::Janitor;
+use jiff::Timestamp;
+use lambda_http::Body;
+use memory_curator::MemoryCurator;
+use model::{Embedder, Model};
+use recall::Recall;
+use runtime::{Agent, Config, Services};
+use serde_json::{Value, json};
+use store::{ReplayFrom, Role, Store, Target};
+use testkit::{TestAws, TestDatabase};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use crate::delivery::deliver;
+
+/// In every name and every word of whoever is erased.
+pub(super) const MARK: &str = "quagga";
+/// Whoever is erased.
+pub(super) const VICTIM: &str = "quagga-rider";
+/// Those who are not.
+pub(super) const OTHERS: [&str; 3] = ["ada", "ben", "cleo"];
+const AGENTS: [&str; 4] = [EntityExtractor::NAME, ActionDetector::NAME, indexer::NAME, MemoryCurator::NAME];
+
+pub(super) struct Stage {
+    pub(super) services: Services,
+    pub(super) keeper: Store,
+    pub(super) recall: Recall,
+    pub(super) owner: Client,
+    pub(super) aws: TestAws,
+    pub(super) hot_table: String,
+    pub(super) database: TestDatabase,
+    extractor: EntityExtractor,
+    detector: ActionDetector,
+    indexer: Indexer,
+    curator: MemoryCurator,
+}
+
+/// What a user says in one part of an import, in a session of its own.
+fn lines(user: &str, part: usize) -> Vec<String> {
+    vec![
+        format!("I am {user} and I live in Basel since part {part}."),
+        format!("My sister Nora{part} works for Roche in Zurich and likes the {user} song."),
+        format!("I have to send the {user} report {part} to Nora{part} by 3 March 2027."),
+        format!("I moved to Lugano in part {part} and my favourite tea is {user} oolong."),
+    ]
+}
+
+impl Stage {
+    pub(super) async fn set() -> Self {
+        let database = TestDatabase::create().await.unwrap();
+        let aws = TestAws::create().await.unwrap();
+        let mut queues = Vec::new();
+        for agent in AGENTS {
+            queues.push(format!("{agent}={}", aws.create_queue(agent).await.unwrap()));
+        }
+        let hot_table = aws.create_hot_table().await.unwrap();
+        let janitor = aws.create_queue("janitor").await.unwrap();
+        let variables: HashMap<String, String> = [
+            ("DATABASE_URL", database.url()),
+            ("HOT_TABLE", &hot_table),
+            ("WAKE_UP_QUEUES", &queues[..3].join(",")),
+            ("SCHEDULED_QUEUES", &queues[3]),
+            ("JANITOR_QUEUE", &janitor),
+            ("ERASURE_SETTLE_SECONDS", "0"),
+            ("AGENT_CONCURRENCY", "8"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let config = Config::from_map(&variables).unwrap();
+        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
+        let owner = database.client().await.unwrap();
+        owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
+        let (store, hot) = (services.store.clone(), services.hot.clone());
+        let recall = Recall::new(store.clone(), hot.clone(), Embedder::BuiltIn, services.now)
+            .with_indexer(services.publisher.clone(), &services.config.routes)
+            .with_janitor(services.publisher.clone(), &janitor);
+        Self {
+            keeper: store.acting_as(Role::Keeper, 2).unwrap(),
+            extractor: EntityExtractor::new(Model::BuiltIn).unwrap(),
+            detector: ActionDetector::new(Model::BuiltIn).unwrap(),
+            indexer: Indexer::new(Embedder::BuiltIn, store.clone(), hot, services.now),
+            curator: MemoryCurator::new(Model::BuiltIn, store).unwrap(),
+            services,
+            recall,
+            owner,
+            aws,
+            hot_table,
+            database,
+        }
+    }
+
+    pub(super) fn tenant() -> TenantId {
+        TenantId::new("acme").unwrap()
+    }
+
+    /// A session of a user arrives in one transaction.
+    pub(super) async fn import(&self, user: &str, part: usize) {
+        let client = self.database.client().await.unwrap();
+        client.batch_execute("begin").await.unwrap();
+        self.insert(&client, user, part).await;
+        client.batch_execute("commit").await.unwrap();
+    }
+
+    pub(super) async fn insert(&self, client: &Client, user: &str, part: usize) {
+        let session = format!("{user} part {part}");
+        for (place, line) in lines(user, part).into_iter().enumerate() {
+            let minute = i32::try_from(part * 10 + place).unwrap();
+            client
+                .execute(
+                    "insert into afterthought.messages (tenant, user_id, session, role, speaker, content, occurred_at)
+                     values ('acme', $1, $2, 'user', $1, $3, timestamptz '2027-01-01' + make_interval(mins => $4))",
+                    &[&user, &session, &line, &minute],
+                )
+                .await
+                .unwrap();
+        }
+    }
+
+    /// Every agent is told of every session there is, as the reader or a sweep would. A wake-up that fails comes again.
+    pub(super) async fn think(&self) {
+        for agent in [&AGENTS[..1], &AGENTS[1..3]].concat() {
+            for (tenant, session, version) in self.sessions().await {
+                let wake_up = WakeUp::Session { tenant, session, version };
+                self.deliver(agent, wake_up).await;
+            }
+        }
+    }
+
+    async fn deliver(&self, agent: &str, wake_up: WakeUp) -> bool {
+        async fn to<A: Agent>(stage: &Stage, agent: &A, wake_up: WakeUp) -> bool {
+            Box::pin(deliver(&stage.services, agent, wake_up)).await
+        }
+        match agent {
+            EntityExtractor::NAME => to(self, &self.extractor, wake_up).await,
+            ActionDetector::NAME => to(self, &self.detector, wake_up).await,
+            MemoryCurator::NAME => to(self, &self.curator, wake_up).await,
+            _indexer => to(self, &self.indexer, wake_up).await,
+        }
+    }
+
+    /// Every wake-up that waits in a queue reaches its agent, which acknowledges it.
+    pub(super) async fn deliver_waiting(&self) {
+        for agent in AGENTS {
+            let queue = self.services.config.routes.url(agent).unwrap();
+            for message in self.aws.drain(queue).await.unwrap() {
+                let envelope = domain::Envelope::parse(message.body().unwrap()).unwrap();
+                assert!(self.deliver(agent, envelope.wake_up).await, "{agent} does not take {message:?}");
+            }
+        }
+    }
+
+    /// The memory-curator thinks about a user.
+    pub(super) async fn curate(&self, user: &str) {
+        let wake_up = WakeUp::User { tenant: Self::tenant(), user: UserId::new(user).unwrap() };
+        self.deliver(MemoryCurator::NAME, wake_up).await;
+        let queue = self.services.config.routes.url(MemoryCurator::NAME).unwrap();
+        loop {
+            let waiting = self.aws.drain(queue).await.unwrap();
+            if waiting.is_empty() {
+                return;
+            }
+            for message in waiting {
+                let envelope = domain::Envelope::parse(message.body().unwrap()).unwrap();
+                self.deliver(MemoryCurator::NAME, envelope.wake_up).await;
+            }
+        }
+    }
+
+    async fn sessions(&self) -> Vec<(TenantId, SessionId, i64)> {
+        let read = "select tenant, id, head_version from afterthought.sessions where head_version > 0 order by session";
+        let rows = self.owner.query(read, &[]).await.unwrap();
+        rows.iter()
+            .map(|row| (TenantId::new(row.get::<_, &str>(0)).unwrap(), SessionId(row.get(1)), row.get(2)))
+            .collect()
+    }
+
+    /// Sends a request about a user.
+    pub(super) async fn ask(&self, method: &str, user: &str, path: &str, body: Value) -> (u16, Value) {
+        let (status, text) = self.ask_for_text(method, &format!("/v1/users/{user}{path}"), body).await;
+        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+        (status, body)
+    }
+
+    pub(super) async fn ask_for_text(&self, method: &str, target: &str, body: Value) -> (u16, String) {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(target.replace(' ', "%20"))
+            .header("host", "recall.test")
+            .header("afterthought-tenant", "acme");
+        if method == "POST" && !target.ends_with("erasures") {
+            request = request.header("idempotency-key", format!("{MARK} {}", Uuid::now_v7()));
+        }
+        let body = match body {
+            Value::Null => Body::Empty,
+            body => {
+                request = request.header("content-type", "application/json");
+                Body::Text(body.to_string())
+            }
+        };
+        let response = self.recall.handle(request.body(body).unwrap()).await;
+        let status = response.status().as_u16();
+        (status, String::from_utf8(response.body().to_vec()).unwrap())
+    }
+
+    /// The same, which must succeed.
+    pub(super) async fn done(&self, method: &str, user: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.ask(method, user, path, body).await;
+        assert!(status < 300, "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Gives the victim one of everything that an application and an operator can make.
+    pub(super) async fn decorate(&self) {
+        let session = format!("/sessions/{VICTIM} part 0");
+        let said = json!({"secret": MARK});
+        for path in ["working-memory", "tools/quagga-finder"] {
+            self.done("PUT", VICTIM, &format!("{session}/{path}"), said.clone()).await;
+        }
+        let state = json!({"node_id": "start", "state": said});
+        self.done("POST", VICTIM, &format!("{session}/checkpoints"), state).await;
+        let begun = json!({"name": MARK, "input": said, "key": MARK});
+        self.done("POST", VICTIM, &format!("{session}/operations"), begun).await;
+        let events = json!({"events": [{"type": "observation", "payload": said}]});
+        self.done("POST", VICTIM, &format!("{session}/events"), events).await;
+        let memory =
+            json!({"type": "fact", "content": "The quagga sleeps in the northern stable", "key": MARK});
+        let made = self.done("POST", VICTIM, "/memories", memory).await;
+        let id = made["memory"].as_str().unwrap();
+        let correction = json!({"version": 1, "content": "The quagga sleeps in the southern stable"});
+        self.done("POST", VICTIM, &format!("/memories/{id}/correct"), correction).await;
+        let other = json!({"type": "preference", "content": "Wants the quagga brushed every day"});
+        let other = self.done("POST", VICTIM, "/memories", other).await;
+        self.done("DELETE", VICTIM, &format!("/memories/{}", other["memory"].as_str().unwrap()), Value::Null)
+            .await;
+        self.done("GET", VICTIM, "/recall?query=where+is+the+quagga", Value::Null).await;
+        self.recall.count_accesses().await;
+        self.owner
+            .batch_execute(
+                "insert into afterthought.profiles (tenant, user_id, preferences) values
+                     ('acme', 'quagga-rider', '{\"pet\": \"quagga\"}'), ('acme', 'ada', '{\"pet\": \"cat\"}');
+                 insert into afterthought.holds (tenant, user_id, agent, reason, until) values
+                     ('acme', 'quagga-rider', 'summarizer', 'pause', null);
+                 insert into afterthought.snapshots (session_id, version, tenant, schema_version, state)
+                 select id, 1, tenant, 2, '{\"secret\": \"quagga\"}' from afterthought.sessions
+                 where session = 'quagga-rider part 0';
+                 insert into afterthought.reviews
+                     (memory_id, tenant, scope, scope_id, type, key, content, data, on_conflict, review_reason, decision, note)
+                 select id, tenant, scope, scope_id, type, key, content, data, 'merge', 'type', 'approved', 'the quagga is known'
+                 from afterthought.memories where user_id = 'quagga-rider' limit 1;
+                 insert into afterthought.memory_versions (memory_id, version, tenant, content, data)
+                 select id, 1000, tenant, 'an earlier quagga', '{}' from afterthought.memories
+                 where user_id = 'quagga-rider' limit 1;
+                 insert into afterthought.agent_runs
+                     (id, tenant, agent, session_id, after_version, through_version, outcome, model, error, first_sent_at, started_at)
+                 select gen_random_uuid(), tenant, 'summarizer', id, 0, 1, 'quarantined', 'test', 'quagga', now(), now()
+                 from afterthought.sessions where session = 'quagga-rider part 0';",
+            )
+            .await
+            .unwrap();
+        // A dead letter of the memory-curator names the user, and one of another agent the session.
+        for agent in [MemoryCurator::NAME, indexer::NAME] {
+            let wake_up = if agent == indexer::NAME {
+                let (tenant, session, version) = self
+                    .sessions_of(VICTIM)
+                    .await
+                    .into_iter()
+                    .next()
+                    .map(|session| (Self::tenant(), session, 1))
+                    .unwrap();
+                WakeUp::Session { tenant, session, version }
+            } else {
+                WakeUp::User { tenant: Self::tenant(), user: UserId::new(VICTIM).unwrap() }
+            };
+            let letters = self.services.config.routes.dead_letters(agent).unwrap();
+            let body = domain::Envelope::first(wake_up, (self.services.now)()).to_body();
+            self.aws.sqs().send_message().queue_url(letters).message_body(body).send().await.unwrap();
+        }
+    }
+
+    pub(super) async fn sessions_of(&self, user: &str) -> Vec<SessionId> {
+        let read = "select id from afterthought.sessions where user_id = $1 order by session";
+        let rows = self.owner.query(read, &[&user]).await.unwrap();
+        rows.iter().map(|row| SessionId(row.get(0))).collect()
+    }
+
+    /// The janitor does what erasures have left, by one tick after the other.
+    pub(super) async fn finish(&self) {
+        let janitor = Janitor::from_services(&self.services).unwrap();
+        let queue = self.services.config.variables["JANITOR_QUEUE"].clone();
+        let tick = self.aws.drain(&queue).await.unwrap();
+        assert!(!tick.is_empty(), "the janitor is told of an erasure");
+        let event = serde_json::from_value(json!({"Records": [{
+            "messageId": "m", "body": tick[0].body().unwrap(), "receiptHandle": "",
+        }]}))
+        .unwrap();
+        let answer = janitor.handle(event, Timestamp::MAX).await;
+        assert!(answer.batch_item_failures.is_empty());
+        let open = self.keeper.open_erasures(&Self::tenant(), None, 100).await.unwrap();
+        assert_eq!(open, []);
+        assert_eq!(self.aws.drain(&queue).await.unwrap(), [], "nothing is left to do");
+    }
+
+    /// The agents think about every session of the victim again, from its first event.
+    pub(super) async fn replay(&self) {
+        let operator = Store::new(&self.services.database, Role::Operator, 1).unwrap();
+        let user = UserId::new(VICTIM).unwrap();
+        let target = Target { tenant: Some(Self::tenant()), user: Some(user), ..Target::default() };
+        operator.replay(&target, &AGENTS, ReplayFrom::Version(1)).await.unwrap();
+        self.think().await;
+        self.curate(VICTIM).await;
+    }
+
+    pub(super) async fn number(&self, sql: &str) -> i64 {
+        self.owner.query_one(sql, &[]).await.unwrap().get(0)
+    }
+}
