@@ -24,6 +24,13 @@ pub(crate) enum Change<'a> {
         /// Whose session.
         tenant: &'a str,
     },
+    /// Something waits to be sent to this endpoint.
+    Delivery {
+        /// The endpoint.
+        endpoint: Uuid,
+        /// Whose endpoint.
+        tenant: &'a str,
+    },
 }
 
 /// A publication that does not publish what a wake-up needs.
@@ -64,11 +71,13 @@ struct Followed {
 enum Table {
     Events { session: usize, version: usize, tenant: usize },
     Memories { session: usize, tenant: usize },
+    Deliveries { endpoint: usize, tenant: usize },
 }
 
 impl Catalog {
     const EVENTS: &str = "session_events";
     const MEMORIES: &str = "memories";
+    const DELIVERIES: &str = "webhook_deliveries";
 
     /// Takes note of what a relation looks like from here on. Tables of others are not followed.
     pub(crate) fn describe(&mut self, relation: &Relation<'_>) -> Result<(), MissingColumn> {
@@ -86,6 +95,10 @@ impl Catalog {
             (SCHEMA, Self::MEMORIES) => Table::Memories {
                 session: place(Self::MEMORIES, "session_id")?,
                 tenant: place(Self::MEMORIES, "tenant")?,
+            },
+            (SCHEMA, Self::DELIVERIES) => Table::Deliveries {
+                endpoint: place(Self::DELIVERIES, "endpoint_id")?,
+                tenant: place(Self::DELIVERIES, "tenant")?,
             },
             _ => return Ok(()),
         };
@@ -119,6 +132,13 @@ impl Catalog {
                     value => uuid(value).ok_or(unreadable("session_id"))?,
                 };
                 Ok(Some(Change::Memory { session, tenant: text(value(tenant)).ok_or(unreadable("tenant"))? }))
+            }
+            Table::Deliveries { endpoint, tenant } => {
+                let unreadable = |column| UnreadableRow { table: Self::DELIVERIES, column };
+                Ok(Some(Change::Delivery {
+                    endpoint: uuid(value(endpoint)).ok_or(unreadable("endpoint_id"))?,
+                    tenant: text(value(tenant)).ok_or(unreadable("tenant"))?,
+                }))
             }
         }
     }

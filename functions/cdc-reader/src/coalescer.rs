@@ -13,12 +13,13 @@ const BULK_EVENTS: u32 = 20;
 /// The sessions of a tenant that gained events in this many of its sessions in one flush are bulk.
 const BULK_SESSIONS: usize = 100;
 
-/// What is to be woken: per session the highest version seen, and the sessions with new memories. Memory is bounded by
-/// the number of sessions, not of changes.
+/// What is to be woken: per session the highest version seen, the sessions with new memories, and the endpoints that are
+/// waited for. Memory is bounded by the number of sessions and endpoints, not of changes.
 #[derive(Debug, Default)]
 pub(crate) struct Coalescer {
     sessions: HashMap<Uuid, Gained>,
     memories: HashMap<Uuid, TenantId>,
+    endpoints: HashMap<Uuid, TenantId>,
     changes: u64,
 }
 
@@ -39,6 +40,8 @@ pub struct Wakes {
     pub bulk: Vec<(TenantId, SessionId, i64)>,
     /// For the indexer: a session that memories came from.
     pub memories: Vec<(TenantId, SessionId)>,
+    /// For the notifier: an endpoint that something waits for.
+    pub endpoints: Vec<(TenantId, Uuid)>,
     /// How many changes these stand for.
     pub changes: u64,
 }
@@ -57,12 +60,8 @@ impl Coalescer {
                     other.insert_entry(Gained { tenant: TenantId::new(tenant)?, version, events: 1 });
                 }
             },
-            Change::Memory { session, tenant } => match self.memories.entry(session) {
-                Entry::Occupied(known) if known.get().as_str() == tenant => {}
-                other => {
-                    other.insert_entry(TenantId::new(tenant)?);
-                }
-            },
+            Change::Memory { session, tenant } => note(&mut self.memories, session, tenant)?,
+            Change::Delivery { endpoint, tenant } => note(&mut self.endpoints, endpoint, tenant)?,
         }
         self.changes += 1;
         Ok(())
@@ -70,7 +69,7 @@ impl Coalescer {
 
     /// How many wake-ups wait.
     pub(crate) fn len(&self) -> usize {
-        self.sessions.len() + self.memories.len()
+        self.sessions.len() + self.memories.len() + self.endpoints.len()
     }
 
     /// Whether none waits.
@@ -91,6 +90,7 @@ impl Coalescer {
             sessions,
             bulk,
             memories: self.memories.drain().map(|(id, tenant)| (tenant, SessionId(id))).collect(),
+            endpoints: self.endpoints.drain().map(|(id, tenant)| (tenant, id)).collect(),
             changes: std::mem::take(&mut self.changes),
         }
     }
@@ -129,15 +129,36 @@ impl Wakes {
         self.memories.iter().map(|wake| Envelope::first(wake_up(wake), now)).collect()
     }
 
+    /// The wake-ups for the notifier alone.
+    pub fn endpoint_envelopes(&self, now: Timestamp) -> Vec<Envelope> {
+        self.endpoints.iter().map(|(tenant, endpoint)| endpoint_envelope(tenant, *endpoint, now)).collect()
+    }
+
     /// How many wake-ups these are, before they are multiplied by agents.
     pub fn len(&self) -> usize {
-        self.sessions.len() + self.bulk.len() + self.memories.len()
+        self.sessions.len() + self.bulk.len() + self.memories.len() + self.endpoints.len()
     }
 
     /// Whether nobody is woken.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The wake-up of the notifier for an endpoint.
+pub(crate) fn endpoint_envelope(tenant: &TenantId, endpoint: Uuid, now: Timestamp) -> Envelope {
+    Envelope::first(WakeUp::Endpoint { tenant: tenant.clone(), endpoint }, now)
+}
+
+/// Notes whose something is, with a copy of the tenant only when it is new.
+fn note(known: &mut HashMap<Uuid, TenantId>, id: Uuid, tenant: &str) -> Result<(), InvalidName> {
+    match known.entry(id) {
+        Entry::Occupied(known) if known.get().as_str() == tenant => {}
+        other => {
+            other.insert_entry(TenantId::new(tenant)?);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

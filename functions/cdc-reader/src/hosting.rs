@@ -92,12 +92,16 @@ impl Host {
         let (services, settings) = (&self.services, &self.reader);
         let now = services.now;
         let (publisher, routes) = (&services.publisher, &services.config.routes);
+        let notifier = &services.config.notifier_queue;
         let source = Source::new(&services.database, &settings.slot, &settings.publication)?;
         let lane = BulkLane::new(routes.clone(), &settings.lane);
-        let queues = Queues::new(publisher.clone(), routes.clone(), now).with_lane(lane.clone());
+        let queues = Queues::new(publisher.clone(), routes.clone(), now)
+            .with_lane(lane.clone())
+            .with_notifier(notifier.clone());
         let mut reader = Reader::new(source, queues, settings.flush, now);
         let keeper = Keeper::new(services.positions.clone(), publisher, lane.clone(), now);
-        let sweep = Sweep::new(services.positions.clone(), lane, routes.clone(), settings.sweep, now);
+        let sweep = Sweep::new(services.positions.clone(), lane, routes.clone(), settings.sweep, now)
+            .with_notifier(publisher.clone(), notifier.clone());
         let (sweeps, keeps) = (Box::pin(sweep.run(reader.holding())), Box::pin(keeper.run(reader.holding())));
         let ended = tokio::select! {
             ended = reader.run(run) => ended,

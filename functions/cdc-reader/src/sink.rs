@@ -30,18 +30,26 @@ pub struct Queues {
     routes: Routes,
     now: fn() -> Timestamp,
     lane: Option<BulkLane>,
+    notifier: Option<String>,
 }
 
 impl Queues {
     /// Wakes every agent that events wake.
     pub fn new(publisher: Publisher, routes: Routes, now: fn() -> Timestamp) -> Self {
-        Self { publisher, routes, now, lane: None }
+        Self { publisher, routes, now, lane: None, notifier: None }
     }
 
     /// The same queues, with a lane for what comes in bulk.
     #[must_use]
     pub fn with_lane(self, lane: BulkLane) -> Self {
         Self { lane: Some(lane), ..self }
+    }
+
+    /// The same queues, and the notifier's, which is woken for endpoints that something waits for. Without it they are left
+    /// to the sweep.
+    #[must_use]
+    pub fn with_notifier(self, queue_url: Option<String>) -> Self {
+        Self { notifier: queue_url, ..self }
     }
 
     /// Publishes to one queue until all of it has been accepted.
@@ -73,6 +81,7 @@ impl Sink for Queues {
         }
         let sessions = wakes.session_envelopes(now);
         let memories = wakes.memory_envelopes(now);
+        let endpoints = wakes.endpoint_envelopes(now);
         let queues: Vec<_> = self
             .routes
             .woken()
@@ -85,6 +94,7 @@ impl Sink for Queues {
                     .increment(u64::try_from(envelopes.len()).unwrap_or(u64::MAX));
                 self.publish(queue_url, envelopes)
             })
+            .chain(self.notifier.iter().map(|queue_url| self.publish(queue_url, endpoints.clone())))
             .collect();
         join_all(queues).await;
     }

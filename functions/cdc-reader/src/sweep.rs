@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use queue::Routes;
+use queue::{Publisher, Routes};
 use store::{Store, SweepSpan};
 use tokio::sync::watch;
 
 use crate::BulkLane;
+use crate::coalescer::endpoint_envelope;
 
 /// How far back an ordinary sweep looks. Older sessions are left to the sweep of all.
 const RECENT: Duration = Duration::from_hours(1);
@@ -36,6 +37,7 @@ pub struct Sweep {
     routes: Routes,
     policy: SweepPolicy,
     now: fn() -> Timestamp,
+    notifier: Option<(Publisher, String)>,
 }
 
 impl Sweep {
@@ -47,7 +49,14 @@ impl Sweep {
         policy: SweepPolicy,
         now: fn() -> Timestamp,
     ) -> Self {
-        Self { store, lane, routes, policy, now }
+        Self { store, lane, routes, policy, now, notifier: None }
+    }
+
+    /// The same sweep, waking the notifier too: for endpoints whose wake-up was lost and those whose wait after a failure is
+    /// longer than a queue can hold one back.
+    #[must_use]
+    pub fn with_notifier(self, publisher: Publisher, queue_url: Option<String>) -> Self {
+        Self { notifier: queue_url.map(|queue_url| (publisher, queue_url)), ..self }
     }
 
     /// Sweeps whenever the slot is held: all sessions first, then the recent ones at every interval. All of them again
@@ -77,6 +86,15 @@ impl Sweep {
         }
     }
 
+    /// Wakes the notifier for every endpoint that it should have been at by now.
+    async fn sweep_endpoints(&self, now: Timestamp) -> anyhow::Result<()> {
+        let Some((publisher, queue_url)) = &self.notifier else { return Ok(()) };
+        let waiting = self.store.endpoints_waiting(now, now - self.policy.interval).await?;
+        let envelopes: Vec<_> =
+            waiting.iter().map(|(tenant, endpoint)| endpoint_envelope(tenant, *endpoint, now)).collect();
+        Ok(publisher.publish(queue_url, &envelopes).await?)
+    }
+
     /// Looks once and answers how much it found that was not in the lane.
     pub async fn sweep(&self, all: bool) -> anyhow::Result<usize> {
         let now = (self.now)();
@@ -95,6 +113,7 @@ impl Sweep {
                 break;
             }
         }
+        self.sweep_endpoints(now).await?;
         metrics::counter!("SessionsSwept").increment(u64::try_from(found).unwrap_or(u64::MAX));
         Ok(found)
     }

@@ -29,7 +29,7 @@ impl Gone {
             WakeUp::User { tenant, user } | WakeUp::TickRest { tenant, user } => {
                 self.users.contains(&(tenant.clone(), user.clone()))
             }
-            WakeUp::Tick => false,
+            WakeUp::Tick | WakeUp::Endpoint { .. } => false,
         }
     }
 }

@@ -24,6 +24,7 @@
 #![expect(unused_qualifications, reason = "utoipa repeats the types of parameters with their paths")]
 
 mod admin;
+mod endpoints;
 mod erasure;
 mod export;
 mod health;
@@ -41,12 +42,14 @@ mod working;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use domain::Reach;
 use hot::Hot;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response, service_fn};
 use model::Embedder;
 use queue::{Publisher, Routes};
 use runtime::{Config, Services};
+use seal::Sealer;
 use store::{Role, Store};
 
 pub use admin::Admin;
@@ -77,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) admin: Option<Admin>,
     pub(crate) limiter: http::Limiter,
     pub(crate) accesses: search::Accesses,
+    pub(crate) webhooks: Option<endpoints::Webhooks>,
 }
 
 impl Recall {
@@ -107,6 +111,7 @@ impl Recall {
             admin: None,
             limiter,
             accesses,
+            webhooks: None,
         };
         Self { parts: Arc::new(parts), router: OnceLock::new() }
     }
@@ -142,6 +147,13 @@ impl Recall {
     #[must_use]
     pub fn with_janitor(self, publisher: Publisher, queue_url: &str) -> Self {
         self.with(|parts| parts.janitor = Some(erasure::Janitor::new(publisher, queue_url)))
+    }
+
+    /// The same function, letting tenants have endpoints that are told of changes. `sealer` seals their secrets, `reach` says
+    /// which addresses they may have, and the notifier is woken through its queue, where that is known.
+    #[must_use]
+    pub fn with_webhooks(self, sealer: Sealer, reach: Reach, notifier: Option<(Publisher, String)>) -> Self {
+        self.with(|parts| parts.webhooks = Some(endpoints::Webhooks { sealer, reach, notifier }))
     }
 
     /// The same function, counting what it hands out through a store of its own, so that no question waits for it.
@@ -184,6 +196,15 @@ pub async fn run() -> anyhow::Result<()> {
     let recall = match services.config.variables.get(JANITOR_QUEUE).filter(|url| !url.is_empty()) {
         Some(queue_url) => recall.with_janitor(services.publisher.clone(), queue_url),
         None => recall,
+    };
+    let reach = services.config.variables.get("NOTIFIER_REACH").and_then(|name| Reach::from_name(name));
+    let notifier = services.config.notifier_queue.clone().map(|queue| (services.publisher.clone(), queue));
+    let recall = match runtime::sealer(&services.config, &services.aws).await {
+        Ok(sealer) => recall.with_webhooks(sealer, reach.unwrap_or(Reach::Public), notifier),
+        Err(error) => {
+            tracing::warn!(%error, "recall goes on without endpoints for webhooks");
+            recall
+        }
     };
     let accesses = recall.parts.accesses.clone();
     let runtime_api = services.config.variables.get("AWS_LAMBDA_RUNTIME_API");

@@ -249,6 +249,8 @@ fn parameters(
         ("DatabaseUrl", database_url.to_owned()),
         ("CdcSlot", slot.to_owned()),
         ("SealingKey", sealing_key),
+        // Whoever tries webhooks here has them posted to this machine.
+        ("NotifierReach", "anywhere".to_owned()),
         // Done above: on AWS a function does it, and here no function runs before the stack is deployed.
         ("RunMigrations", "false".to_owned()),
         ("RecallAuthType", "NONE".to_owned()),

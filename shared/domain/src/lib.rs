@@ -5,6 +5,7 @@
 mod correction;
 mod debounce;
 mod decay;
+mod delivery;
 mod event;
 mod gate;
 mod ids;
@@ -12,6 +13,7 @@ mod key_scope;
 mod ledger;
 mod memory;
 mod merge;
+mod reach;
 mod reconcile;
 mod retention;
 mod retraction;
@@ -24,6 +26,7 @@ mod window;
 pub use correction::{APPLICATION, Account, Correction, NewMemory, OWN_PAYLOAD, keeps_evidence};
 pub use debounce::{Debounce, Verdict};
 pub use decay::{has_faded, worth};
+pub use delivery::{Attempted, Delivery};
 pub use event::{Event, EventKind};
 pub use gate::Gate;
 pub use ids::{InvalidName, MemoryId, SessionId, SessionName, TenantId, UserId};
@@ -34,6 +37,7 @@ pub use memory::{
     memory_id,
 };
 pub use merge::{key_digest, wording_digest};
+pub use reach::{NotAsked, Reach};
 pub use reconcile::{Change, Known, Reconciled, Said, reconcile};
 pub use retention::Retention;
 pub use retraction::{Retraction, Retractions};

@@ -48,6 +48,13 @@ pub enum WakeUp {
         /// The user.
         user: UserId,
     },
+    /// Something waits to be sent to an endpoint. For the notifier alone.
+    Endpoint {
+        /// Whose endpoint.
+        tenant: TenantId,
+        /// The endpoint.
+        endpoint: Uuid,
+    },
     /// A schedule fired; the agent fans it out to one wake-up for each user who has something new.
     Tick,
     /// A tick that has been fanned out up to this user, in the order of tenants and users.
@@ -66,7 +73,8 @@ impl WakeUp {
             Self::Session { tenant, .. }
             | Self::Memories { tenant, .. }
             | Self::Window { tenant, .. }
-            | Self::User { tenant, .. } => Some(tenant),
+            | Self::User { tenant, .. }
+            | Self::Endpoint { tenant, .. } => Some(tenant),
             Self::Tick | Self::TickRest { .. } => None,
         }
     }
@@ -111,6 +119,9 @@ pub enum InvalidEnvelope {
         /// The format found.
         got: u32,
     },
+    /// A wake-up of a function that is no agent, or of an agent in a queue of another function.
+    #[error("field `type` is not one that this function is woken by")]
+    OfAnother,
     /// A version that no event can have.
     #[error("field `version` is {got}, expected 1 or more")]
     InvalidVersion {
@@ -121,13 +132,14 @@ pub enum InvalidEnvelope {
 
 impl Envelope {
     /// The newest format this code knows.
-    pub const FORMAT: u32 = 2;
+    pub const FORMAT: u32 = 3;
 
     /// A wake-up sent for the first time.
     pub const fn first(wake_up: WakeUp, now: Timestamp) -> Self {
         let format = match wake_up {
             WakeUp::Session { .. } | WakeUp::Memories { .. } | WakeUp::Tick => 1,
             WakeUp::Window { .. } | WakeUp::User { .. } | WakeUp::TickRest { .. } => 2,
+            WakeUp::Endpoint { .. } => 3,
         };
         Self { format, first_sent_at: now, deferrals: 0, wake_up }
     }

@@ -67,6 +67,10 @@ pub(crate) fn coalesce(deliveries: Vec<Delivery>) -> Batch {
             WakeUp::User { tenant, user } => Subject::User(tenant.clone(), user.clone()),
             WakeUp::TickRest { tenant, user } => Subject::TickRest(tenant.clone(), user.clone()),
             WakeUp::Tick => Subject::Tick,
+            WakeUp::Endpoint { .. } => {
+                batch.malformed.push((message_id, InvalidEnvelope::OfAnother));
+                continue;
+            }
         };
         let message = Message { id: message_id, receipt_handle };
         match work.get_mut(&subject) {

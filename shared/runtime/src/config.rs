@@ -44,6 +44,8 @@ pub struct Config {
     pub function: String,
     /// Whether this process is hosted by Lambda or by something that speaks its API.
     pub in_lambda: bool,
+    /// The queue of the notifier, `NOTIFIER_QUEUE`; nobody is told of changes without it.
+    pub notifier_queue: Option<String>,
     /// What seals the secrets of tenants, where it is given.
     pub sealing_key: Option<Secret>,
     /// Every variable that is no secret, for the functions that have settings of their own.
@@ -173,6 +175,7 @@ impl Config {
             recall_requests_per_minute: u32::try_from(number(variables, "RECALL_REQUESTS_PER_MINUTE", 0)?)
                 .unwrap_or(u32::MAX),
             lifetimes: lifetimes(variables)?,
+            notifier_queue: given("NOTIFIER_QUEUE").map(str::to_owned),
             sealing_key: match (given("SEALING_KEY"), given("SEALING_KEY_SECRET_ARN")) {
                 (Some(key), _) => Some(Secret::Value(key.into())),
                 (None, arn) => arn.map(|arn| Secret::Arn(arn.to_owned())),

@@ -31,6 +31,11 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// When it is over, whatever runs.
+    pub const fn ends_at(&self) -> Timestamp {
+        self.ends_at
+    }
+
     /// An invocation that begins now and ends at `deadline`, in milliseconds since 1970.
     #[expect(clippy::disallowed_methods, reason = "the start of an invocation is where its time comes from")]
     pub fn starting(deadline_milliseconds: u64) -> Self {
@@ -126,6 +131,7 @@ fn span(agent: &'static str, wake_up: &WakeUp) -> tracing::Span {
         WakeUp::Memories { session, .. } => tracing::info_span!("wake_up", agent, %session, memories = true),
         WakeUp::User { .. } => tracing::info_span!("wake_up", agent, user = true),
         WakeUp::Tick | WakeUp::TickRest { .. } => tracing::info_span!("wake_up", agent, tick = true),
+        WakeUp::Endpoint { endpoint, .. } => tracing::info_span!("wake_up", agent, %endpoint),
     }
 }
 
@@ -155,6 +161,8 @@ async fn process<A: Agent>(
             let thought = think_of_user(services, agent, envelope, user, receives, invocation).await;
             return ended_plainly(services, agent.spec(), envelope, receives, thought).await;
         }
+        // A batch has none of these: they are no agent's.
+        WakeUp::Endpoint { .. } => return Ended::NothingNew,
         WakeUp::Tick | WakeUp::TickRest { .. } => {
             let from = match &envelope.wake_up {
                 WakeUp::TickRest { tenant, user } => Some((tenant, user)),

@@ -80,6 +80,16 @@ impl Sealer {
     }
 }
 
+/// 32 bytes that nobody can guess, for a new secret.
+///
+/// # Panics
+/// When the operating system has no randomness to give.
+pub fn random_bytes() -> [u8; 32] {
+    let mut bytes = [0_u8; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Sealer").field("keys", &self.keys.len()).finish()

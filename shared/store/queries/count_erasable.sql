@@ -45,6 +45,8 @@ from (
     union all
     select 'reviews', count(*) from afterthought.reviews where memory_id = any($4::uuid[])
     union all
+    select 'webhook_deliveries', count(*) from afterthought.webhook_deliveries where memory_id = any($4::uuid[])
+    union all
     select 'profiles', count(*) from afterthought.profiles where tenant = $1 and user_id = $2
     union all
     select 'requests', count(*) from afterthought.requests where tenant = $1 and user_id = $2

@@ -6,6 +6,9 @@ with evidence as (
 versions as (
     delete from afterthought.memory_versions where memory_id = any($1::uuid[])
 ),
+deliveries as (
+    delete from afterthought.webhook_deliveries where memory_id = any($1::uuid[])
+),
 decisions as (
     update afterthought.reviews
     set content = '', data = '{}', edited_content = left(edited_content, 0),

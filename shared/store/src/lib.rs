@@ -44,6 +44,7 @@ mod upkeep;
 mod user;
 mod user_progress;
 mod users;
+mod webhooks;
 
 pub use access::Access;
 pub use append::{Appended, Appending, InvalidEvent, NewEvent};
@@ -86,3 +87,7 @@ pub use tidy::{Old, Tidying, UntidyTenant};
 pub use tls::client_config;
 pub use user::{UserEvent, UserMemory};
 pub use user_progress::{ProgressOf, SessionAgent, SessionProgress};
+pub use webhooks::{
+    Attempt, ClaimedEndpoint, DeliveryFilter, DeliveryRecord, DeliveryStatus, Endpoint, EndpointEnd,
+    EndpointPatch, NewEndpoint, Replay, WaitingDelivery, secret_place,
+};

@@ -86,6 +86,13 @@ impl Place {
             .unwrap();
     }
 
+    /// An endpoint of the tenant that is told of everything.
+    async fn endpoint(&self) -> Uuid {
+        let insert = "insert into afterthought.webhook_endpoints (id, tenant, url, secret) \
+                      values (gen_random_uuid(), 'default', 'https://example.com', '') returning id";
+        self.client.query_one(insert, &[]).await.unwrap().get(0)
+    }
+
     async fn wal_end(&self) -> u64 {
         let end: PgLsn = self.client.query_one("select pg_current_wal_lsn()", &[]).await.unwrap().get(0);
         end.into()
@@ -254,21 +261,31 @@ async fn every_agent_is_woken_once_per_session_and_the_indexer_for_memories_too(
     let aws = TestAws::create().await.unwrap();
     let summarizer = aws.create_queue("summarizer").await.unwrap();
     let indexer = aws.create_queue("indexer").await.unwrap();
+    let notifier = aws.create_queue("notifier").await.unwrap();
     let routes = Routes::parse(&format!("summarizer={summarizer},indexer={indexer}")).unwrap();
+    let endpoint = place.endpoint().await;
     place.say(&["one", "two", "one", "one"]).await;
     place.remember(Some("two")).await;
     place.remember(None).await;
     let end = place.wal_end().await;
 
-    let mut reader = Working::start(place.reader(Queues::new(Publisher::new(aws.sqs()), routes, now)), run());
+    let queues = Queues::new(Publisher::new(aws.sqs()), routes, now).with_notifier(Some(notifier.clone()));
+    let mut reader = Working::start(place.reader(queues), run());
     reader.has_confirmed(end).await;
     reader.stopped().await;
-    assert!(place.confirmed().await >= end);
+    // The server hears of it after the reader has said so.
+    within(async {
+        while place.confirmed().await < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 
     let names = place.names().await;
     for (queue, expected) in [
         (summarizer, vec!["default one 3", "default two 1"]),
         (indexer, vec!["default one 3", "default two 1", "default two memories"]),
+        (notifier, vec!["default endpoint"]),
     ] {
         let mut woken = Vec::new();
         for message in aws.drain(&queue).await.unwrap() {
@@ -282,6 +299,10 @@ async fn every_agent_is_woken_once_per_session_and_the_indexer_for_memories_too(
                 }
                 WakeUp::Memories { session, .. } => {
                     format!("{group} {} memories", names[&session.to_string()])
+                }
+                WakeUp::Endpoint { endpoint: woken, .. } => {
+                    assert_eq!(woken, endpoint);
+                    format!("{group} endpoint")
                 }
                 other => unreachable!("the reader never sends {other:?}"),
             });

@@ -82,6 +82,7 @@ async fn one_of_several_users_is_erased_while_everything_goes_on() {
         "memory_marks",
         "memory_versions",
         "memory_access",
+        "webhook_deliveries",
         "reviews",
         "retractions",
         "evidence",

@@ -48,6 +48,8 @@ fn settled(value: &mut Value) {
                     ("next", Value::String(_)) | ("oldest_waiting_seconds", Value::Number(_)) => {
                         *field = json!("…");
                     }
+                    // A secret is random, and shown to whoever made what it belongs to.
+                    ("secret", Value::String(secret)) if secret.starts_with("whsec_") => *field = json!("…"),
                     _ => settled(field),
                 }
             }

@@ -22,6 +22,7 @@ mod memory_curator;
 mod memory_search;
 mod messages;
 mod models;
+mod notifier;
 mod openapi;
 mod pattern_finder;
 mod queue;

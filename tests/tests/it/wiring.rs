@@ -43,7 +43,7 @@ fn referred(value: Option<&Value>) -> &str {
 const WOKEN: &str = "WAKE_UP_QUEUES";
 const SCHEDULED: &str = "SCHEDULED_QUEUES";
 /// Queues of functions that think about nothing, each by the variable that names it.
-const OWN: [(&str, &str); 1] = [("JANITOR_QUEUE", "janitor")];
+const OWN: [(&str, &str); 2] = [("JANITOR_QUEUE", "janitor"), ("NOTIFIER_QUEUE", "notifier")];
 
 /// `agent` → logical name of its queue, as the functions are told in a variable.
 fn routes(template: &Template, variable: &str) -> Vec<(String, String)> {
@@ -446,8 +446,8 @@ fn whatever_is_missing_is_found() {
             "PatternFinderTick may not send to PatternFinderQueue",
         ),
         (
-            "- SQSSendMessagePolicy: { QueueName: !GetAtt IndexerQueue.QueueName }\n        - !If",
-            "- SQSSendMessagePolicy: { QueueName: !GetAtt PatternFinderQueue.QueueName }\n        - !If",
+            "- SQSSendMessagePolicy: { QueueName: !GetAtt NotifierQueue.QueueName }\n        - !If\n          - HasDatabaseSecret",
+            "- SQSSendMessagePolicy: { QueueName: !GetAtt PatternFinderQueue.QueueName }\n        - !If\n          - HasDatabaseSecret",
             "cdc-reader may send to PatternFinderQueue, which has a schedule",
         ),
         (
@@ -465,6 +465,7 @@ fn whatever_is_missing_is_found() {
         ("summarizer=${SummaryQuietSeconds},", "", "SummarizerQueue has another quiet period"),
         ("action-detector=${AgentQuietSeconds},", "", "ActionDetectorQueue has another quiet period"),
         ("[HasModel, !Ref AgentQuietSeconds, 0]", "30", "EntityExtractorQueue has another quiet period"),
+        ("NOTIFIER_QUEUE: !Ref NotifierQueue", "NOTIFIER_QUEUE: nothing", "NotifierQueue is neither in"),
         ("deadLetterTargetArn: !GetAtt IndexerDeadLetters.Arn", "x: y", "no dead-letter queue indexer-dlq"),
         ("Value: !GetAtt IndexerDeadLetters.QueueName", "Value: nothing", "IndexerDeadLetters has no alarm"),
         (

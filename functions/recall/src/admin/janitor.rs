@@ -59,6 +59,6 @@ impl Admin {
             .try_collect()
             .await
             .map_err(|error| postgres_is_down(&error))?;
-        Ok(Untidy { counts, periods, tenant })
+        Ok(Untidy { tenant, counts, periods })
     }
 }

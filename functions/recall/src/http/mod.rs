@@ -22,14 +22,15 @@ pub(crate) use self::path::{OfSession, OfUser};
 pub(crate) use self::question::Question;
 use crate::Parts;
 use crate::{
-    admin, erasure, export, health, hydrate, mcp, memories, review, search, sessions, status, working,
+    admin, endpoints, erasure, export, health, hydrate, mcp, memories, review, search, sessions, status,
+    working,
 };
 
 /// What every handler is given.
 pub(crate) type Shared = Arc<Parts>;
 
 /// What operations are grouped by.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("recall", "What answers a question, and what it takes to go on with a conversation."),
     ("memories", "What is remembered of a user."),
     ("working memory", "What a conversation and its tools have at hand."),
@@ -39,6 +40,7 @@ const TAGS: [(&str, &str); 9] = [
         "Erasing a user, a session or a memory from everything that is kept, and taking everything along.",
     ),
     ("reviews", "What waits for a person before it is remembered."),
+    ("webhooks", "Where a tenant is told of changes."),
     ("mcp", "The same for clients of the Model Context Protocol."),
     ("operations", "Whether the function can do its work."),
     ("admin", "What operators ask and order, over all tenants."),
@@ -60,6 +62,7 @@ pub(crate) fn router(parts: &Shared) -> Router {
         .merge(hydrate::routes())
         .merge(memories::routes())
         .merge(review::routes())
+        .merge(endpoints::routes())
         .merge(sessions::routes())
         .merge(working::routes())
         .merge(status::routes())

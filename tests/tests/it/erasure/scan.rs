@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Every table that this scan knows. Whoever adds one says here that what an erasure does to it was thought about, in
 /// `docs/ERASURE.md` and in the queries of an erasure.
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 29] = [
     "agent_cursors",
     "agent_runs",
     "api_keys",
@@ -37,7 +37,9 @@ const KNOWN: [&str; 27] = [
     "sessions",
     "snapshots",
     "tenants",
+    "webhook_deliveries",
     // A tenant's own, and nobody's of its users.
+    "webhook_endpoints",
     "webhook_sources",
 ];
 

@@ -255,6 +255,11 @@ impl Stage {
                      (memory_id, tenant, scope, scope_id, type, key, content, data, on_conflict, review_reason, decision, note)
                  select id, tenant, scope, scope_id, type, key, content, data, 'merge', 'type', 'approved', 'the quagga is known'
                  from afterthought.memories where user_id = 'quagga-rider' limit 1;
+                 insert into afterthought.webhook_endpoints (id, tenant, url, event_types, secret) values
+                     (gen_random_uuid(), 'acme', 'https://example.com', '{webhook.test}', '');
+                 insert into afterthought.webhook_deliveries (endpoint_id, tenant, user_id, memory_id, payload)
+                 select e.id, m.tenant, m.user_id, m.id, '{\"content\": \"quagga\"}'
+                 from afterthought.memories m, afterthought.webhook_endpoints e where m.user_id = 'quagga-rider' limit 1;
                  insert into afterthought.memory_versions (memory_id, version, tenant, content, data)
                  select id, 1000, tenant, 'an earlier quagga', '{}' from afterthought.memories
                  where user_id = 'quagga-rider' limit 1;

@@ -22,6 +22,8 @@ pub(crate) struct Victim {
     pub(crate) review: Uuid,
     /// Something that was erased.
     pub(crate) erasure: Uuid,
+    /// Where the tenant is told of changes.
+    pub(crate) endpoint: Uuid,
 }
 
 /// Whose an operation is.
@@ -50,6 +52,16 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
             json!({"decision": "reject", "reviewer": "mallory"}),
             json!({"decision": "edit", "content": "nothing at all", "version": 1}),
         ]),
+        ("GET" | "DELETE", path) if path.starts_with("/v1/webhook-endpoints") => Call::OfTenant(vec![]),
+        ("POST", "/v1/webhook-endpoints") => {
+            Call::OfTenant(vec![json!({"url": "https://example.com/mallory"})])
+        }
+        ("PATCH", "/v1/webhook-endpoints/{id}") => {
+            Call::OfTenant(vec![json!({"url": "https://example.com/mallory"}), json!({"enabled": false})])
+        }
+        ("POST", "/v1/webhook-endpoints/{id}/rotate") => Call::OfTenant(vec![json!({"overlap_hours": 0})]),
+        ("POST", "/v1/webhook-endpoints/{id}/replay") => Call::OfTenant(vec![json!({"status": "delivered"})]),
+        ("POST", "/v1/webhook-endpoints/{id}/test") => Call::OfTenant(vec![]),
         ("POST", "/v1/users/{user}/memories") => Call::OfUser(vec![
             json!({"type": "fact", "content": "the lighthouse has a key"}),
             json!({"type": "fact", "content": "it is known", "session": victim.session, "scope": "session"}),
@@ -113,6 +125,8 @@ fn is_hot(path: &str) -> bool {
 /// What is given for a name in a path, a parameter or an argument: what the victim has.
 fn given(name: &str, path: &str, victim: &Victim, cursor: Option<&str>) -> Option<Value> {
     Some(match name {
+        "id" if path.starts_with("/v1/webhook-endpoints") => victim.endpoint.to_string().into(),
+        "status" if path.ends_with("/deliveries") => "pending".into(),
         "id" if path.starts_with("/v1/reviews") => victim.review.to_string().into(),
         "id" if path.contains("/erasures/") => victim.erasure.to_string().into(),
         "id" if path.contains("/operations/") => victim.operation.into(),

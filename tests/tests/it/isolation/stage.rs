@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{SessionId, TenantId, WakeUp};
+use domain::{Reach, SessionId, TenantId, WakeUp};
 use indexer::Indexer;
 use lambda_http::{Body, RequestExt};
 use model::Embedder;
@@ -15,6 +15,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::delivery::deliver;
+use crate::notifier::sealer;
 
 use super::attack::{Variant, Victim};
 
@@ -79,7 +80,8 @@ impl Stage {
         let recall =
             Recall::new(services.store.clone(), services.hot.clone(), Embedder::BuiltIn, services.now)
                 .with_indexer(services.publisher.clone(), &services.config.routes)
-                .with_admin(Admin::from_services(&services).unwrap());
+                .with_admin(Admin::from_services(&services).unwrap())
+                .with_webhooks(sealer(), Reach::Public, None);
         let victim = Victim {
             tenant: "acme",
             user: "ada",
@@ -87,6 +89,7 @@ impl Stage {
             key: KEY,
             memory: Uuid::now_v7(),
             review: Uuid::now_v7(),
+            endpoint: Uuid::now_v7(),
             operation: 0,
             erasure: Uuid::nil(),
         };
@@ -98,6 +101,15 @@ impl Stage {
 
     /// Gives the victim one of everything, two where there are lists.
     async fn plant(&self, services: &Services) {
+        // Told of everything that follows.
+        self.owner
+            .execute(
+                "insert into afterthought.webhook_endpoints (id, tenant, url, description, secret)
+                 values ($1, 'acme', 'https://quokka.example', 'quokka', '\\x01')",
+                &[&self.victim.endpoint],
+            )
+            .await
+            .unwrap();
         let mut sessions = Vec::new();
         for session in [SESSION, "quokka-morning"] {
             let row = self
@@ -342,7 +354,8 @@ impl Stage {
             // Within a session a page ends at a version or a number.
             return Some("1".to_owned());
         }
-        let path = path.replace("{user}", self.victim.user);
+        let path =
+            path.replace("{user}", self.victim.user).replace("{id}", &self.victim.endpoint.to_string());
         let told = self.send(self.victim.tenant, &Variant::new(method, &format!("{path}?limit=1"))).await;
         let body: Value = serde_json::from_str(&told.body).unwrap();
         let next = body["next"].as_str();

@@ -1,0 +1,229 @@
+//! One endpoint at a time: what waits for it goes out in its order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use domain::{Delivery, Envelope, InvalidEnvelope, TenantId, WakeUp};
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use queue::{Publisher, SqsBatchResponse, SqsEvent, batch_response, deliveries};
+use runtime::{Invocation, Services};
+use seal::Sealer;
+use store::{Attempt, ClaimedEndpoint, DeliveryStatus, EndpointEnd, Store, WaitingDelivery, secret_place};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{NotifierConfig, Outcome, Sender};
+
+/// Messages read at once.
+const PAGE: u16 = 50;
+/// What a sender needs beside an answer to write down what became of it.
+const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+/// The longest that a queue holds a message back.
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
+/// An endpoint that nothing has come through to for so long is disabled.
+const LONGEST_FAILURE: SignedDuration = SignedDuration::from_hours(5 * 24);
+
+/// The function, built once per process.
+pub struct Notifier {
+    store: Store,
+    publisher: Publisher,
+    queue_url: String,
+    sealer: Sealer,
+    sender: Sender,
+    timeout: SignedDuration,
+    at_once: usize,
+    now: fn() -> Timestamp,
+}
+
+/// One endpoint, taken by one sender.
+struct Taken<'a> {
+    tenant: &'a TenantId,
+    endpoint: Uuid,
+    claim: Uuid,
+}
+
+/// What becomes of an endpoint's line after one message of it.
+enum Line {
+    GoesOn,
+    Rests(Duration),
+    IsOver,
+}
+
+impl Notifier {
+    /// A notifier on clients at hand.
+    pub fn new(services: &Services, sealer: Sealer, settings: &NotifierConfig) -> anyhow::Result<Self> {
+        let queue_url = services.config.notifier_queue.clone();
+        Ok(Self {
+            store: services.store.clone(),
+            publisher: services.publisher.clone(),
+            queue_url: queue_url.context("NOTIFIER_QUEUE is not set, expected the queue's URL")?,
+            sealer,
+            sender: Sender::new(settings.reach, settings.timeout)?,
+            timeout: SignedDuration::try_from(settings.timeout)?,
+            at_once: services.config.concurrency,
+            now: services.now,
+        })
+    }
+
+    /// Works through one batch of the queue; the answer names the messages to deliver again. Endpoints are sent to at the
+    /// same time, and none waits for another.
+    pub async fn handle(&self, event: SqsEvent, invocation: &Invocation) -> SqsBatchResponse {
+        let mut failed = Vec::new();
+        let mut endpoints: BTreeMap<(TenantId, Uuid), Vec<String>> = BTreeMap::new();
+        for delivery in deliveries(event) {
+            match delivery.envelope.map(|envelope| envelope.wake_up) {
+                Ok(WakeUp::Endpoint { tenant, endpoint }) => {
+                    endpoints.entry((tenant, endpoint)).or_default().push(delivery.message_id);
+                }
+                Err(error @ InvalidEnvelope::UnknownFormat { .. }) => {
+                    tracing::error!(message_id = delivery.message_id, %error, "a message of another format was left in the queue");
+                    failed.push(delivery.message_id);
+                }
+                other => {
+                    let error = other.err().unwrap_or(InvalidEnvelope::OfAnother);
+                    tracing::error!(message_id = delivery.message_id, %error, "a message that names no endpoint was discarded");
+                }
+            }
+        }
+        let ended: Vec<_> = stream::iter(endpoints)
+            .map(|((tenant, endpoint), messages)| async move {
+                let span = tracing::info_span!("wake_up", %endpoint);
+                let sent = self.send_all(&tenant, endpoint, invocation.ends_at()).instrument(span).await;
+                (messages, sent)
+            })
+            .buffer_unordered(self.at_once)
+            .collect()
+            .await;
+        for (messages, sent) in ended {
+            if let Err(error) = sent {
+                tracing::error!(%error, "an endpoint could not be looked after, to be delivered again");
+                failed.extend(messages);
+            }
+        }
+        batch_response(failed)
+    }
+
+    /// Sends what waits for an endpoint until nothing does, it fails, or time runs out.
+    async fn send_all(&self, tenant: &TenantId, endpoint: Uuid, ends_at: Timestamp) -> anyhow::Result<()> {
+        let taken = Taken { tenant, endpoint, claim: Uuid::now_v7() };
+        loop {
+            let now = (self.now)();
+            let claim =
+                self.store.claim_endpoint(tenant, endpoint, taken.claim, (now, self.until(now)), PAGE);
+            let Some(claimed) = claim.await? else { return Ok(()) };
+            if claimed.waiting.is_empty() {
+                // What is written from here on finds the endpoint free, or is seen by this look.
+                if self.store.release_endpoint(tenant, endpoint, taken.claim, false).await? {
+                    return Ok(());
+                }
+                continue;
+            }
+            let secrets = self.secrets(endpoint, &claimed);
+            let mut failing_since = claimed.failing_since;
+            for delivery in &claimed.waiting {
+                let now = (self.now)();
+                if now.saturating_add(self.timeout)?.saturating_add(MARGIN)? > ends_at {
+                    self.store.release_endpoint(tenant, endpoint, taken.claim, true).await?;
+                    self.wake_again(&taken, Duration::ZERO).await;
+                    return Ok(());
+                }
+                let outcome = match &secrets {
+                    Ok(secrets) => self.sender.send(&claimed.url, secrets, delivery, now).await,
+                    Err(unsigned) => unsigned.clone(),
+                };
+                match self.settle(&taken, delivery, &outcome, &mut failing_since).await? {
+                    Line::GoesOn => {}
+                    Line::Rests(wait) => {
+                        // Longer waits end in a sweep of the reader.
+                        if wait <= LONGEST_DELAY {
+                            self.wake_again(&taken, wait).await;
+                        }
+                        return Ok(());
+                    }
+                    Line::IsOver => return Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Decides what becomes of a message and its endpoint after an attempt, and writes it down.
+    async fn settle(
+        &self,
+        taken: &Taken<'_>,
+        delivery: &WaitingDelivery,
+        outcome: &Outcome,
+        failing_since: &mut Option<Timestamp>,
+    ) -> anyhow::Result<Line> {
+        let now = (self.now)();
+        let verdict =
+            Delivery::after(delivery.attempts.saturating_add(1), outcome.attempted, fastrand::f64());
+        *failing_since = match verdict {
+            Delivery::Done => None,
+            _ => Some(failing_since.unwrap_or(now)),
+        };
+        let has_failed_for_long =
+            failing_since.is_some_and(|since| now.duration_since(since) > LONGEST_FAILURE);
+        let status = match verdict {
+            Delivery::Done => DeliveryStatus::Delivered,
+            Delivery::Dead => DeliveryStatus::Dead,
+            Delivery::Again(_) | Delivery::Gone => DeliveryStatus::Pending,
+        };
+        let (endpoint, line) = match verdict {
+            Delivery::Gone => (EndpointEnd::Gone, Line::IsOver),
+            _ if has_failed_for_long => (EndpointEnd::Failing, Line::IsOver),
+            Delivery::Again(wait) => (EndpointEnd::Rests(now.saturating_add(wait)?), Line::Rests(wait)),
+            Delivery::Done | Delivery::Dead => (EndpointEnd::Kept(self.until(now)), Line::GoesOn),
+        };
+        let said = match (verdict, &line) {
+            (Delivery::Done, _) => "delivered",
+            (Delivery::Dead, _) => "dead",
+            (_, Line::IsOver) => "disabled",
+            _ => "failed",
+        };
+        metrics::counter!("Webhooks", "Outcome" => said).increment(1);
+        if said != "delivered" {
+            let (attempts, answered) = (delivery.attempts.saturating_add(1), outcome.status());
+            tracing::warn!(message = %delivery.message, attempts, answered, outcome = said, "a webhook was not delivered");
+        }
+        let attempt = Attempt {
+            delivery: delivery.id,
+            at: now,
+            status,
+            answered: outcome.status(),
+            error: outcome.error.as_deref(),
+            endpoint,
+        };
+        let is_ours = self.store.settle_delivery(taken.tenant, taken.endpoint, taken.claim, &attempt).await?;
+        Ok(if is_ours { line } else { Line::IsOver })
+    }
+
+    /// Until when an endpoint is taken, from one attempt to the next.
+    fn until(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.timeout + MARGIN + MARGIN).unwrap_or(Timestamp::MAX)
+    }
+
+    /// What signs an endpoint's messages; without it none is sent, and each attempt says why.
+    fn secrets(&self, endpoint: Uuid, claimed: &ClaimedEndpoint) -> Result<Vec<Vec<u8>>, Outcome> {
+        let place = secret_place(endpoint);
+        claimed
+            .secrets
+            .iter()
+            .map(|secret| self.sealer.open(&place, secret))
+            .collect::<Result<_, _>>()
+            .map_err(|error| {
+                tracing::error!(%endpoint, %error, "messages cannot be signed");
+                Outcome { attempted: domain::Attempted::Unanswered, error: Some(error.to_string()) }
+            })
+    }
+
+    /// Wakes this function again for an endpoint. A wake-up that is lost is made up for by a sweep.
+    async fn wake_again(&self, taken: &Taken<'_>, wait: Duration) {
+        let wake_up = WakeUp::Endpoint { tenant: taken.tenant.clone(), endpoint: taken.endpoint };
+        let envelope = Envelope::first(wake_up, (self.now)());
+        if let Err(error) = self.publisher.publish_after(&self.queue_url, &[envelope], wait).await {
+            tracing::warn!(%error, "the next attempt is left to the sweep");
+        }
+    }
+}
