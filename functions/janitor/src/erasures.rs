@@ -50,6 +50,7 @@ impl Janitor {
                 let Some(last) = open.last() else { break };
                 after = Some(last.position());
                 for erasure in open {
+                    let erasure = self.finish_hot(erasure).await?;
                     if !self.purge(&erasure, until).await? {
                         return Ok(Worked::OutOfTime);
                     }
@@ -68,6 +69,24 @@ impl Janitor {
             self.complete(&settled, &gone).await?;
         }
         Ok(settling.map_or(Worked::Done, Worked::Settling))
+    }
+
+    /// Takes everything out of hot state where whoever asked for the erasure ended before they did.
+    async fn finish_hot(&self, erasure: OpenErasure) -> Result<OpenErasure, Error> {
+        if !erasure.hot_is_left {
+            return Ok(erasure);
+        }
+        let OpenErasure { id, tenant, user, session, .. } = &erasure;
+        let items = match (erasure.subject, session) {
+            (ErasedSubject::User, _) => self.hot.erase_user(tenant, user).await?,
+            (ErasedSubject::Session, Some(name)) => self.hot.erase_session(tenant, user, name).await?,
+            // What shows a memory can be made again, and goes with the last look.
+            _ => 0,
+        };
+        let mut counts = Counts::default();
+        counts.add("hot_items", i64::try_from(items).unwrap_or(i64::MAX));
+        self.keeper.count_erased(tenant, *id, &counts).await?;
+        Ok(erasure)
     }
 
     /// Deletes the rows that hang off sessions that are gone; whether none is left.
@@ -123,9 +142,7 @@ impl Janitor {
         }
         let mut counts = Counts::default();
         counts.add("hot_items", i64::try_from(items).unwrap_or(i64::MAX));
-        if !counts.is_nothing() {
-            self.keeper.count_erased(tenant, *id, &counts).await?;
-        }
+        self.keeper.count_erased(tenant, *id, &counts).await?;
         gone.sessions.extend(sessions.drain(..));
         if erasure.subject == ErasedSubject::User {
             gone.users.insert((tenant.clone(), user.clone()));

@@ -1,4 +1,11 @@
--- Whether every transaction has ended that had begun when the erasure did. $1 erasure.
-select pg_snapshot_xmax(transaction) <= pg_snapshot_xmin(pg_current_snapshot()) as is_alone
-from afterthought.erasures
-where id = $1
+-- Whether every transaction of this database has ended that had begun when the row of an erasure was written last: the
+-- number of a transaction that is under way is visible to everybody, and so is the row's. What goes on in other databases of
+-- the server holds nothing up. $1 erasure.
+select not exists (
+    select
+    from pg_stat_activity a
+    where a.datid = (select oid from pg_database where datname = current_database())
+      and a.backend_xid is not null and age(a.backend_xid) > age(e.xmin)
+) as is_alone
+from afterthought.erasures e
+where e.id = $1

@@ -7,8 +7,10 @@ mod stage;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use local::chaos::compare::{Snapshot, differences};
 use serde_json::{Value, json};
+use store::Erasing;
 use tracing_subscriber::EnvFilter;
 
 use self::scan::Log;
@@ -50,6 +52,7 @@ async fn one_of_several_users_is_erased_while_everything_goes_on() {
         }
         undisturbed.think().await;
     }
+    undisturbed.settle().await;
     undisturbed
         .owner
         .batch_execute(
@@ -139,7 +142,7 @@ async fn one_of_several_users_is_erased_while_everything_goes_on() {
     stage.think().await;
 
     stage.finish().await;
-    stage.think().await;
+    stage.settle().await;
     stage.deliver_waiting().await;
     let receipt = stage
         .done("GET", VICTIM, &format!("/erasures/{}", erased["id"].as_str().unwrap()), Value::Null)
@@ -285,4 +288,37 @@ async fn a_memory_goes_with_its_past_and_with_what_quotes_it_and_is_not_learned_
     assert!(rejected > 0);
     let unknown = json!({"subject": "memory", "memory": uuid::Uuid::now_v7()});
     assert_eq!(stage.ask("POST", VICTIM, "/erasures", unknown).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_erasure_that_was_killed_in_the_middle_is_finished_by_the_janitor() {
+    let stage = Stage::set().await;
+    for user in [VICTIM, "ada"] {
+        stage.import(user, 0).await;
+    }
+    stage.think().await;
+    stage.decorate().await;
+    let before = marks(&stage).await;
+    let (tenant, user) = (Stage::tenant(), domain::UserId::new(VICTIM).unwrap());
+    // The function is killed once Postgres has committed: hot state was not reached, and nobody told the janitor.
+    let erased = stage.keeper.erase(&tenant, &user, Erasing::User, &[]).await.unwrap().unwrap();
+    assert!(!scan::items(&stage.aws, &stage.hot_table, &before).await.is_empty());
+    let purged = stage.keeper.purge_erased(&tenant, erased.receipt.id, 2).await.unwrap();
+    assert!(purged.rows > 0 && !purged.is_done, "{purged:?}");
+    // So is a janitor, before it has done anything.
+    let tick = r#"{"format":1,"type":"tick"}"#;
+    stage.tick(tick, Timestamp::UNIX_EPOCH).await;
+    assert_eq!(stage.keeper.open_erasures(&tenant, None, 10).await.unwrap().len(), 1);
+    stage.finish().await;
+    stage.deliver_waiting().await;
+    assert_eq!(verified(&stage, None).await, []);
+    assert_eq!(scan::rows(&stage.owner, &before).await, Vec::<String>::new());
+    assert_eq!(scan::items(&stage.aws, &stage.hot_table, &before).await, Vec::<String>::new());
+    assert_eq!(scan::messages(&stage.aws, &before).await, Vec::<String>::new());
+    assert!(stage.number("select count(*) from afterthought.memories where user_id = 'ada'").await > 0);
+    assert_eq!(
+        stage.keeper.purge_erased(&tenant, erased.receipt.id, 2).await.unwrap().rows,
+        0,
+        "and no more"
+    );
 }

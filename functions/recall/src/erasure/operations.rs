@@ -91,9 +91,7 @@ impl Parts {
         counts.add("hot_items", whole(items));
         let until = (self.now)().saturating_add(CLEARING).unwrap_or(Timestamp::MAX);
         let clearing = async {
-            if !counts.is_nothing() {
-                keeper.count_erased(tenant, erasure, &counts).await?;
-            }
+            keeper.count_erased(tenant, erasure, &counts).await?;
             while (self.now)() < until && !keeper.purge_erased(tenant, erasure, ROWS_AT_ONCE).await?.is_done {
             }
             Ok::<_, store::Error>(())

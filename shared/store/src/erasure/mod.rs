@@ -67,11 +67,14 @@ struct Names {
     /// Hot items are known by the names of the sessions that an erased memory came from, which stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sessions: Vec<(SessionId, String)>,
+    /// Whether hot state was not looked through yet.
+    #[serde(default)]
+    hot_is_left: bool,
 }
 
 impl Names {
     fn of(user: &UserId, erasing: &Erasing<'_>, sessions: &[GoneSession]) -> Self {
-        let mut names = Self { user: user.clone(), session: None, sessions: Vec::new() };
+        let mut names = Self { user: user.clone(), session: None, sessions: Vec::new(), hot_is_left: true };
         match erasing {
             Erasing::User => {}
             Erasing::Session(session) => names.session = Some((*session).to_owned()),

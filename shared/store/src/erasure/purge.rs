@@ -28,6 +28,8 @@ pub struct OpenErasure {
     pub session: Option<String>,
     /// The sessions that an erased memory came from, which stay.
     pub evident: Vec<(SessionId, String)>,
+    /// Whether hot state was not looked through yet: whoever asked for the erasure ended before.
+    pub hot_is_left: bool,
     /// Since when nobody sees anything of it.
     pub erased_at: Timestamp,
     /// Since when no row is left.
@@ -94,6 +96,7 @@ impl Store {
                     user: names.user,
                     session: names.session,
                     evident: names.sessions,
+                    hot_is_left: names.hot_is_left,
                     erased_at: row.try_get("erased_at")?,
                     purged_at: row.try_get("purged_at")?,
                 })
@@ -201,13 +204,12 @@ impl Store {
         rows.iter().map(|row| Ok(SessionId(row.try_get("session_id")?))).collect()
     }
 
-    /// Adds to the receipt what went of layers outside Postgres.
+    /// Adds to the receipt what went of hot state, and notes that nothing of it is left there.
     pub async fn count_erased(&self, tenant: &TenantId, erasure: Uuid, counts: &Counts) -> Result<(), Error> {
         let transaction = self.transaction(tenant).await?;
-        let add = transaction.prepare(include_str!("../../queries/add_erased_sessions.sql")).await?;
+        let add = transaction.prepare(include_str!("../../queries/count_erased.sql")).await?;
         let (layers, rows) = counts.columns();
-        let none: Vec<Uuid> = Vec::new();
-        let values: [&(dyn ToSql + Sync); 5] = [&erasure, &tenant.as_str(), &layers, &rows, &none];
+        let values: [&(dyn ToSql + Sync); 3] = [&erasure, &layers, &rows];
         try_join!(transaction.begin(), transaction.execute(&add, &values), transaction.commit())?;
         transaction.end();
         Ok(())

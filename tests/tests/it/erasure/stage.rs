@@ -134,6 +134,15 @@ impl Stage {
         }
     }
 
+    /// The same until nothing new comes of it, and the indexer is told of every memory, as the stream of changes tells it.
+    pub(super) async fn settle(&self) {
+        self.think().await;
+        self.think().await;
+        for (tenant, session, _) in self.sessions().await {
+            assert!(self.deliver(indexer::NAME, WakeUp::Memories { tenant, session }).await);
+        }
+    }
+
     async fn deliver(&self, agent: &str, wake_up: WakeUp) -> bool {
         async fn to<A: Agent>(stage: &Stage, agent: &A, wake_up: WakeUp) -> bool {
             Box::pin(deliver(&stage.services, agent, wake_up)).await
@@ -296,18 +305,20 @@ impl Stage {
         rows.iter().map(|row| SessionId(row.get(0))).collect()
     }
 
+    /// The janitor gets a tick, and has time until then.
+    pub(super) async fn tick(&self, body: &str, until: Timestamp) {
+        let janitor = Janitor::from_services(&self.services).unwrap();
+        let event = json!({"Records": [{"messageId": "m", "body": body, "receiptHandle": ""}]});
+        let answer = janitor.handle(serde_json::from_value(event).unwrap(), until).await;
+        assert!(answer.batch_item_failures.is_empty());
+    }
+
     /// The janitor does what erasures have left, by one tick after the other.
     pub(super) async fn finish(&self) {
-        let janitor = Janitor::from_services(&self.services).unwrap();
         let queue = self.services.config.variables["JANITOR_QUEUE"].clone();
         let tick = self.aws.drain(&queue).await.unwrap();
         assert!(!tick.is_empty(), "the janitor is told of an erasure");
-        let event = serde_json::from_value(json!({"Records": [{
-            "messageId": "m", "body": tick[0].body().unwrap(), "receiptHandle": "",
-        }]}))
-        .unwrap();
-        let answer = janitor.handle(event, Timestamp::MAX).await;
-        assert!(answer.batch_item_failures.is_empty());
+        self.tick(tick[0].body().unwrap(), Timestamp::MAX).await;
         let open = self.keeper.open_erasures(&Self::tenant(), None, 100).await.unwrap();
         assert_eq!(open, []);
         assert_eq!(self.aws.drain(&queue).await.unwrap(), [], "nothing is left to do");
