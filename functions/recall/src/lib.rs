@@ -14,6 +14,7 @@
 //! - `…/v1/users/{user}/sessions/{session}/working-memory` and `…/tools/{tool}` what an application keeps while it works
 //! - `POST /v1/users/{user}/erasures`, `GET …/erasures/{id}`, `GET /v1/erasures` erasing a user, a session or a memory
 //! - `GET /v1/users/{user}/export` everything about a user, as JSON Lines
+//! - `/v1/webhook-sources…` who sends signed requests for the tenant
 //! - `GET /v1/health` whether Postgres answers
 //! - `/v1/admin/…` what an operator asks and orders over all tenants, only where `ADMIN_API` is true
 //!
@@ -36,6 +37,7 @@ mod review;
 mod search;
 mod sessions;
 mod shutdown;
+mod sources;
 mod status;
 mod working;
 
@@ -78,6 +80,8 @@ pub(crate) struct Parts {
     /// The agents there are, as far as it was told.
     pub(crate) agents: Vec<String>,
     pub(crate) admin: Option<Admin>,
+    /// What seals the secrets of webhook sources; where it is not given, none can be made.
+    pub(crate) sealer: Option<Sealer>,
     pub(crate) limiter: http::Limiter,
     pub(crate) accesses: search::Accesses,
     pub(crate) webhooks: Option<endpoints::Webhooks>,
@@ -109,6 +113,7 @@ impl Recall {
             curator: None,
             agents: Vec::new(),
             admin: None,
+            sealer: None,
             limiter,
             accesses,
             webhooks: None,
@@ -156,6 +161,12 @@ impl Recall {
         self.with(|parts| parts.webhooks = Some(endpoints::Webhooks { sealer, reach, notifier }))
     }
 
+    /// The same function, keeping the secrets of webhook sources.
+    #[must_use]
+    pub fn with_sealer(self, sealer: Option<Sealer>) -> Self {
+        self.with(|parts| parts.sealer = sealer)
+    }
+
     /// The same function, counting what it hands out through a store of its own, so that no question waits for it.
     #[must_use]
     pub fn with_access_store(self, store: Store) -> Self {
@@ -188,9 +199,14 @@ pub async fn run() -> anyhow::Result<()> {
     let embedder = Embedder::new(&services.config.embedder)
         .inspect_err(|error| tracing::error!(%error, "recall goes on without an embedder"))
         .ok();
+    let sealer = match services.config.sealing_key {
+        None => None,
+        Some(_) => Some(runtime::sealer(&services.config, &services.aws).await?),
+    };
     let recall = Recall::new(services.store.clone(), services.hot.clone(), embedder, services.now)
         .with_indexer(services.publisher.clone(), &services.config.routes)
         .with_admin(Admin::from_services(&services)?)
+        .with_sealer(sealer)
         .with_limit(services.config.recall_requests_per_minute)
         .with_access_store(Store::new(&services.database, Role::Agent, 1)?);
     let recall = match services.config.variables.get(JANITOR_QUEUE).filter(|url| !url.is_empty()) {

@@ -133,6 +133,8 @@ fn servers(
             });
         }
     }
-    servers.push(server(READER, program(READER)));
+    if hosting.functions.iter().any(|function| function == READER) {
+        servers.push(server(READER, program(READER)));
+    }
     servers
 }

@@ -58,6 +58,8 @@ pub struct Options {
     pub throw_away: bool,
     /// What the functions are told of their surroundings instead of the truth.
     pub detour: Option<Detour>,
+    /// The only functions that run; all of them, if not given.
+    pub only: Option<&'static [&'static str]>,
 }
 
 /// Where the functions find Postgres and AWS instead of where they are, so that something can stand in between.
@@ -101,7 +103,8 @@ pub async fn start(
     clear_logs(&state.logs())?;
     let cache = Cache::open(environment)?;
     let template = Template::read(&options.workspace)?;
-    let (names, agents, scheduled) = (template.functions(), template.agents(), template.scheduled());
+    let (mut names, agents, scheduled) = (template.functions(), template.agents(), template.scheduled());
+    names.retain(|name| options.only.is_none_or(|only| only.contains(&name.as_str())));
     say("building the functions");
     let programs = functions::build(&options.workspace, &names)?;
     let (mut parts, mut leases) = (Vec::new(), Vec::new());
@@ -187,6 +190,7 @@ pub async fn start(
         account,
         functions_url: format!("http://127.0.0.1:{port}/2015-03-31/functions"),
         recall_url: functions::http_url(port, "recall"),
+        webhook_url: functions::http_url(port, "webhook"),
         hot_table: deployed.hot_table()?.to_owned(),
         queues: deployed.queues,
     };
@@ -254,6 +258,7 @@ fn parameters(
         // Done above: on AWS a function does it, and here no function runs before the stack is deployed.
         ("RunMigrations", "false".to_owned()),
         ("RecallAuthType", "NONE".to_owned()),
+        ("WebhookAuthType", "NONE".to_owned()),
         // Who runs the stack may operate it: `cargo local status`, `pause` and the others ask this API.
         ("AdminApi", "true".to_owned()),
     ]
@@ -265,6 +270,8 @@ fn parameters(
         parameters.insert("AgentTimeoutSeconds".to_owned(), "30".to_owned());
         parameters.insert("WakeUpVisibilitySeconds".to_owned(), "35".to_owned());
     }
+    // The same for the ingester, which takes milliseconds unless Postgres is down.
+    parameters.insert("IngestVisibilitySeconds".to_owned(), "30".to_owned());
     if let Some(seconds) = options.summary_quiet_seconds {
         parameters.insert("SummaryQuietSeconds".to_owned(), seconds.to_string());
     }

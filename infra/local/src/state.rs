@@ -27,6 +27,8 @@ pub struct Endpoints {
     pub functions_url: String,
     /// The recall function's HTTP address.
     pub recall_url: String,
+    /// The webhook function's HTTP address.
+    pub webhook_url: String,
     /// The table of hot state.
     pub hot_table: String,
     /// The queue that wakes each agent, whether events or a schedule send to it.
@@ -168,6 +170,7 @@ mod tests {
             account: "000000000000".to_owned(),
             functions_url: "http://127.0.0.1:2".to_owned(),
             recall_url: "http://127.0.0.1:2/recall".to_owned(),
+            webhook_url: "http://127.0.0.1:2/webhook".to_owned(),
             hot_table: "hot".to_owned(),
             queues: BTreeMap::new(),
         }

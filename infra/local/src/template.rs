@@ -93,9 +93,10 @@ impl Template {
             .collect()
     }
 
-    /// The names of the agents that events wake: the functions that a queue wakes to which no schedule sends.
+    /// The names of the agents that events wake: the functions that a queue wakes to which no schedule sends, and which
+    /// keeps no order, as that of the ingester does.
     pub fn agents(&self) -> Vec<String> {
-        self.woken_by_queues(|queue| !self.ticks(queue))
+        self.woken_by_queues(|queue| !self.ticks(queue) && !self.keeps_order(queue))
     }
 
     /// The names of the agents that a schedule wakes: the functions behind the queues it sends to.
@@ -118,6 +119,13 @@ impl Template {
         self.resources("AWS::Scheduler::Schedule").into_values().any(|schedule| {
             arn_of(schedule.get("Target").and_then(|target| target.get("Arn"))) == Some(queue)
         })
+    }
+
+    /// Whether a queue is a FIFO queue, by its logical name.
+    fn keeps_order(&self, queue: &str) -> bool {
+        let queues = self.resources("AWS::SQS::Queue");
+        let fifo = queues.get(queue).and_then(|queue| queue.get("FifoQueue"));
+        fifo.and_then(Value::as_bool).unwrap_or_default()
     }
 
     /// The attribute by which items of the hot table expire.
@@ -157,6 +165,7 @@ mod tests {
         assert!(scheduled.iter().all(|agent| functions.contains(agent) && !agents.contains(agent)));
         assert!(agents.contains(&"summarizer".to_owned()) && !agents.contains(&"recall".to_owned()));
         assert!(agents.iter().all(|agent| functions.contains(agent)));
+        assert!(functions.contains(&"ingester".to_owned()) && !agents.contains(&"ingester".to_owned()));
         assert!(functions.contains(&"recall".to_owned()));
         assert_eq!(template().hot_table_expiry(), Some("expires_at"));
     }

@@ -47,6 +47,11 @@ impl Problem {
         Self { parameter: Some(parameter.to_owned()), ..Self::new(400, "Bad Request", detail) }
     }
 
+    /// A request of somebody who is not known.
+    pub fn unauthenticated(detail: String) -> Self {
+        Self::new(401, "Unauthorized", detail)
+    }
+
     /// A path that leads nowhere.
     pub fn not_found(detail: String) -> Self {
         Self::new(404, "Not Found", detail)

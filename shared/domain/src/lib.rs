@@ -2,6 +2,7 @@
 //!
 //! Pure: no input or output, no clock, no randomness. Whoever calls passes the time and the identifiers in.
 
+mod accepted;
 mod correction;
 mod debounce;
 mod decay;
@@ -21,8 +22,10 @@ mod review;
 mod settings;
 pub mod state;
 mod wake_up;
+mod webhook_source;
 mod window;
 
+pub use accepted::{AcceptedEvent, AcceptedEvents, InvalidAccepted};
 pub use correction::{APPLICATION, Account, Correction, NewMemory, OWN_PAYLOAD, keeps_evidence};
 pub use debounce::{Debounce, Verdict};
 pub use decay::{has_faded, worth};
@@ -47,4 +50,8 @@ pub use review::{
 };
 pub use settings::{ReviewPolicy, TenantSettings, WhenExhausted};
 pub use wake_up::{Envelope, InvalidEnvelope, WakeUp};
+pub use webhook_source::{
+    InvalidMapping, Place, Pointer, SealedSecret, SlackBots, SlackMapping, SlackUser, SourceKind,
+    SourceMapping, StandardMapping, WebhookSource,
+};
 pub use window::Window;

@@ -184,7 +184,11 @@ impl Hot {
             // Nobody has said anything there, so nobody goes on with it unasked.
             return self.put_context_item(context, now).await;
         }
-        let (put, _) = try_join!(self.put_context_item(context, now), self.put_latest_session(context, now))?;
+        let SessionContext { tenant, user, session_name, updated_at, .. } = context;
+        let (put, _) = try_join!(
+            self.put_context_item(context, now),
+            self.put_latest_session(tenant, user, session_name, *updated_at, now)
+        )?;
         Ok(put)
     }
 
@@ -219,14 +223,22 @@ impl Hot {
         unless_outdated(answer)
     }
 
-    async fn put_latest_session(&self, context: &SessionContext, now: Timestamp) -> Result<Put, Error> {
-        let active_at_milliseconds = context.updated_at.as_millisecond();
+    /// Makes a session its user's latest, if none was active later.
+    pub(crate) async fn put_latest_session(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_name: &str,
+        active_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Put, Error> {
+        let active_at_milliseconds = active_at.as_millisecond();
         let mut item: HashMap<String, AttributeValue> = to_item(LatestSessionItem {
-            session_name: context.session_name.clone(),
+            session_name: session_name.to_owned(),
             active_at_milliseconds,
-            expires_at: expiry(context.updated_at, self.lifetimes.session_context),
+            expires_at: expiry(active_at, self.lifetimes.session_context),
         })?;
-        item.extend(Key::latest_session(&context.tenant, &context.user).attributes());
+        item.extend(Key::latest_session(tenant, user).attributes());
         let answer = self
             .client
             .put_item()
@@ -321,7 +333,7 @@ pub(crate) fn session_activity(item: &Item) -> Option<Timestamp> {
 }
 
 /// At most the first `bytes` of a text, cut between characters.
-fn beginning(text: &str, bytes: usize) -> String {
+pub(crate) fn beginning(text: &str, bytes: usize) -> String {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or_default().to_owned()
 }
 

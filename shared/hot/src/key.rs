@@ -118,6 +118,23 @@ impl Key {
         Self { pk: user_partition(tenant, user), sk: "latest-session".to_owned() }
     }
 
+    /// A request that was made under a key.
+    pub(crate) fn request(tenant: &TenantId, scope: &str, key: &str) -> Self {
+        let pk = format!("request#{}#{}#{}", escaped(tenant.as_str()), escaped(scope), escaped(key));
+        Self { pk, sk: "request".to_owned() }
+    }
+
+    /// An item that stands for itself.
+    pub(crate) fn alone(kind: &str, name: &str) -> Self {
+        Self { pk: format!("{kind}#{}", escaped(name)), sk: kind.to_owned() }
+    }
+
+    /// An item of a user, under names that make one key together.
+    pub(crate) fn of_user(tenant: &TenantId, user: &UserId, names: &[&str]) -> Self {
+        let names: Vec<String> = names.iter().map(|name| escaped(name)).collect();
+        Self { pk: user_partition(tenant, user), sk: names.join("#") }
+    }
+
     /// The key as the SDK takes it.
     pub(crate) fn attributes(self) -> HashMap<String, AttributeValue> {
         HashMap::from([

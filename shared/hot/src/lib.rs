@@ -8,6 +8,7 @@
 //! to write next (`item.rs`). So a test can end it between any two of them (`model.rs`).
 
 mod budget;
+mod claim;
 mod context;
 mod document;
 mod edit;
@@ -20,9 +21,11 @@ mod lease;
 mod lifetime;
 #[cfg(test)]
 mod model;
+mod pending;
 mod rate;
 mod session;
 mod slot;
+mod source;
 mod step;
 mod table;
 mod throttle;
@@ -32,6 +35,7 @@ mod working;
 use aws_sdk_dynamodb::Client;
 
 pub use budget::Reserved;
+pub use claim::ClaimedKey;
 pub use context::{ActiveMemory, RecentMessage, SessionContext};
 pub use document::{
     DEEPEST, Document, InvalidDocument, LONGEST_MEMBER_NAME_BYTES, MOST_DOCUMENT_BYTES, Part,
@@ -40,9 +44,11 @@ pub use edit::{Edit, InvalidEdit, MOST_OPERATIONS, Operations, PathTo};
 pub use error::{Error, Put};
 pub use lease::{Lease, Leased};
 pub use lifetime::Lifetimes;
+pub use pending::PendingTurn;
 pub use rate::Rate;
 pub use session::HotSession;
 pub use slot::Slot;
+pub use source::CopiedSource;
 pub use step::StepKey;
 pub use table::Read;
 pub use throttle::Admitted;

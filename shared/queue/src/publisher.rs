@@ -20,7 +20,7 @@ pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
 const LONGEST_INVISIBLE: Duration = Duration::from_hours(12);
 
 /// SQS takes at most this many messages at once.
-const BATCH: usize = 10;
+pub(crate) const BATCH: usize = 10;
 
 /// Concurrent calls unless told otherwise: enough to send some thousand wake-ups a second.
 const CALLS: usize = 16;
@@ -57,6 +57,18 @@ pub struct Publisher {
 impl Publisher {
     pub(crate) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(crate) const fn calls(&self) -> usize {
+        self.calls
+    }
+
+    pub(crate) const fn retries(&self) -> ExponentialBuilder {
+        self.retries
+    }
+
+    pub(crate) fn permits(&self) -> &Semaphore {
+        &self.permits
     }
 
     /// A publisher with at most 16 calls in flight that tries each batch up to 5 times within about two seconds.
@@ -249,7 +261,7 @@ fn refused(batch: Vec<Envelope>, failed: &[BatchResultErrorEntry]) -> Vec<Envelo
 }
 
 /// What SQS says about the first failure of an answer.
-fn reason(failed: &[BatchResultErrorEntry]) -> String {
+pub(crate) fn reason(failed: &[BatchResultErrorEntry]) -> String {
     let first = failed.first().map(|failure| (failure.code.as_str(), failure.message.as_deref()));
     match first {
         Some((code, Some(message))) => format!("{code}: {message}"),

@@ -97,7 +97,8 @@ impl NewEvent {
         Ok(())
     }
 
-    fn same_thing(&self, other: &Self) -> bool {
+    /// Whether two events under one key are the same.
+    pub fn is_same(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.role == other.role
             && self.content == other.content
@@ -256,7 +257,7 @@ fn repeats_otherwise(events: &[NewEvent]) -> Option<usize> {
     let mut first = HashMap::new();
     events.iter().position(|event| {
         let Some(key) = &event.idempotency_key else { return false };
-        !first.entry(key).or_insert(event).same_thing(event)
+        !first.entry(key).or_insert(event).is_same(event)
     })
 }
 

@@ -19,6 +19,7 @@ mod export;
 mod holds;
 mod hydration;
 mod index;
+mod ingest;
 mod known;
 mod memories;
 pub mod migrate;
@@ -44,6 +45,7 @@ mod upkeep;
 mod user;
 mod user_progress;
 mod users;
+mod webhook_sources;
 mod webhooks;
 
 pub use access::Access;
@@ -87,6 +89,7 @@ pub use tidy::{Old, Tidying, UntidyTenant};
 pub use tls::client_config;
 pub use user::{UserEvent, UserMemory};
 pub use user_progress::{ProgressOf, SessionAgent, SessionProgress};
+pub use webhook_sources::SourceChange;
 pub use webhooks::{
     Attempt, ClaimedEndpoint, DeliveryFilter, DeliveryRecord, DeliveryStatus, Endpoint, EndpointEnd,
     EndpointPatch, NewEndpoint, Replay, WaitingDelivery, secret_place,

@@ -76,6 +76,20 @@ impl TestAws {
         Ok(queue.queue_url().context("a created queue has a URL")?.to_owned())
     }
 
+    /// Creates a FIFO queue `<name>.fifo` as the template does, and answers its URL.
+    pub async fn create_fifo_queue(&self, name: &str) -> Result<String> {
+        let attributes = [
+            (QueueAttributeName::FifoQueue, "true"),
+            (QueueAttributeName::DeduplicationScope, "messageGroup"),
+            (QueueAttributeName::FifoThroughputLimit, "perMessageGroupId"),
+            (QueueAttributeName::MaximumMessageSize, "1048576"),
+        ];
+        let attributes = attributes.map(|(name, value)| (name, value.to_owned()));
+        let created = self.sqs().create_queue().queue_name(format!("{name}.fifo"));
+        let queue = created.set_attributes(Some(attributes.into())).send().await?;
+        Ok(queue.queue_url().context("a created queue has a URL")?.to_owned())
+    }
+
     /// Takes every message that is in a queue now out of it.
     pub async fn drain(&self, queue_url: &str) -> Result<Vec<Message>> {
         let sqs = self.sqs();
@@ -86,6 +100,7 @@ impl TestAws {
                 .queue_url(queue_url)
                 .max_number_of_messages(10)
                 .message_system_attribute_names(aws_sdk_sqs::types::MessageSystemAttributeName::All)
+                .message_attribute_names("All")
                 .send()
                 .await?;
             let messages = received.messages.unwrap_or_default();

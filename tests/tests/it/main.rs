@@ -14,6 +14,7 @@ mod facts;
 mod flow;
 mod gate;
 mod hot_state;
+mod ingest;
 mod isolation;
 mod janitor;
 mod mcp;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use domain::{Envelope, WakeUp};
+use domain::{AcceptedEvents, Envelope, WakeUp};
 use local::template::Template;
 use serde_yaml_ng::Value;
 
@@ -38,6 +38,9 @@ fn referred(value: Option<&Value>) -> &str {
     let named = value.get("Ref").or_else(|| value.get("Fn::GetAtt")?.get(0));
     named.and_then(Value::as_str).unwrap_or_default()
 }
+
+/// What keeps an order: the queue, its dead letters, who sends to it, and who takes from it.
+const ORDERED: [(&str, &str, &str, &str); 1] = [("ingest.fifo", "ingest-dlq.fifo", "webhook", "ingester")];
 
 /// The variable that routes the agents which events wake, and the one of those which a schedule does.
 const WOKEN: &str = "WAKE_UP_QUEUES";
@@ -146,7 +149,9 @@ fn queues(template: &Template) -> Vec<String> {
         let function = functions
             .get(referred(mapping.get("FunctionName")))
             .map(|function| string(function, "FunctionName"));
-        if queues.get(queue).map(|queue| string(queue, "QueueName")) != function || function.is_none() {
+        let name = queues.get(queue).map(|queue| string(queue, "QueueName"));
+        let taker = ORDERED.iter().find(|(queue, ..)| Some(*queue) == name).map(|(.., taker)| *taker);
+        if taker.or(name) != function || function.is_none() {
             problems.push(format!("{logical} joins a queue and a function of different names"));
         }
         let reports = mapping["FunctionResponseTypes"]
@@ -162,7 +167,7 @@ fn queues(template: &Template) -> Vec<String> {
     }
     for (logical, queue) in &queues {
         let name = string(queue, "QueueName");
-        if name.ends_with("-dlq") {
+        if name.trim_end_matches(".fifo").ends_with("-dlq") {
             let watched = alarms.values().any(|alarm| {
                 string(alarm, "MetricName") == "ApproximateNumberOfMessagesVisible"
                     && referred(alarm["Dimensions"][0].get("Value")) == *logical
@@ -170,6 +175,10 @@ fn queues(template: &Template) -> Vec<String> {
             if !watched {
                 problems.push(format!("{logical} has no alarm"));
             }
+            continue;
+        }
+        if let Some(ordered) = ORDERED.iter().find(|(queue, ..)| *queue == name) {
+            problems.extend(ordered_queue(template, logical, queue, ordered));
             continue;
         }
         let dead = referred(queue["RedrivePolicy"].get("deadLetterTargetArn"));
@@ -193,6 +202,35 @@ fn queues(template: &Template) -> Vec<String> {
         if !mappings.values().any(|mapping| referred(mapping.get("EventSourceArn")) == *logical) {
             problems.push(format!("{logical} wakes nobody"));
         }
+    }
+    problems
+}
+
+/// A queue that keeps an order gives nothing up by itself: who takes from it decides what can never be done.
+fn ordered_queue(
+    template: &Template,
+    logical: &str,
+    queue: &Value,
+    (_, dead, sender, taker): &(&str, &str, &str, &str),
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    if queue["FifoQueue"].as_bool() != Some(true) || !queue["RedrivePolicy"].is_null() {
+        problems.push(format!("{logical} gives up what it holds, or keeps no order"));
+    }
+    if queue["MessageRetentionPeriod"].as_u64() != Some(1_209_600) {
+        problems.push(format!("{logical} forgets before it has to"));
+    }
+    if !may_send(template, sender, logical) {
+        problems.push(format!("{sender} may not send to {logical}"));
+    }
+    let queues = template.resources("AWS::SQS::Queue");
+    let dead = queues.iter().find(|(_, queue)| string(queue, "QueueName") == *dead);
+    if dead.is_none_or(|(dead, _)| !may_send(template, taker, dead)) {
+        problems.push(format!("{taker} may not send to the dead letters of {logical}"));
+    }
+    let mappings = template.resources("AWS::Lambda::EventSourceMapping");
+    if !mappings.values().any(|mapping| referred(mapping.get("EventSourceArn")) == logical) {
+        problems.push(format!("{logical} wakes nobody"));
     }
     problems
 }
@@ -466,6 +504,27 @@ fn whatever_is_missing_is_found() {
         ("action-detector=${AgentQuietSeconds},", "", "ActionDetectorQueue has another quiet period"),
         ("[HasModel, !Ref AgentQuietSeconds, 0]", "30", "EntityExtractorQueue has another quiet period"),
         ("NOTIFIER_QUEUE: !Ref NotifierQueue", "NOTIFIER_QUEUE: nothing", "NotifierQueue is neither in"),
+        (
+            "QueueName: ingest.fifo\n",
+            "QueueName: ingest.fifo\n      RedrivePolicy: { maxReceiveCount: 5 }\n",
+            "IngestQueue gives up what it holds",
+        ),
+        (
+            "- SQSSendMessagePolicy: { QueueName: !GetAtt IngestQueue.QueueName }",
+            "- SQSPollerPolicy: { QueueName: !GetAtt IngestQueue.QueueName }",
+            "webhook may not send to IngestQueue",
+        ),
+        (
+            "- SQSSendMessagePolicy: { QueueName: !GetAtt IngestDeadLetters.QueueName }",
+            "- SQSPollerPolicy: { QueueName: !GetAtt IngestDeadLetters.QueueName }",
+            "ingester may not send to the dead letters of IngestQueue",
+        ),
+        (
+            "EventSourceArn: !GetAtt IngestQueue.Arn",
+            "EventSourceArn: !GetAtt IndexerQueue.Arn",
+            "IngestQueue wakes nobody",
+        ),
+        ("Value: !GetAtt IngestDeadLetters.QueueName", "Value: nothing", "IngestDeadLetters has no alarm"),
         ("deadLetterTargetArn: !GetAtt IndexerDeadLetters.Arn", "x: y", "no dead-letter queue indexer-dlq"),
         ("Value: !GetAtt IndexerDeadLetters.QueueName", "Value: nothing", "IndexerDeadLetters has no alarm"),
         (
@@ -509,8 +568,15 @@ fn every_function_has_a_test_event() {
         let event: serde_json::Value = serde_json::from_str(&text).unwrap();
         let records = event.get("Records").and_then(serde_json::Value::as_array);
         for record in records.into_iter().flatten() {
-            assert!(record["eventSourceARN"].as_str().unwrap().ends_with(&format!(":{function}")));
-            Envelope::parse(record["body"].as_str().unwrap()).unwrap();
+            let queue = record["eventSourceARN"].as_str().unwrap();
+            let body = record["body"].as_str().unwrap();
+            if let Some((ordered, ..)) = ORDERED.iter().find(|(.., taker)| *taker == function) {
+                assert!(queue.ends_with(&format!(":{ordered}")));
+                AcceptedEvents::parse(body).unwrap();
+            } else {
+                assert!(queue.ends_with(&format!(":{function}")));
+                Envelope::parse(body).unwrap();
+            }
         }
     }
 }

@@ -22,15 +22,15 @@ pub(crate) use self::path::{OfSession, OfUser};
 pub(crate) use self::question::Question;
 use crate::Parts;
 use crate::{
-    admin, endpoints, erasure, export, health, hydrate, mcp, memories, review, search, sessions, status,
-    working,
+    admin, endpoints, erasure, export, health, hydrate, mcp, memories, review, search, sessions, sources,
+    status, working,
 };
 
 /// What every handler is given.
 pub(crate) type Shared = Arc<Parts>;
 
 /// What operations are grouped by.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("recall", "What answers a question, and what it takes to go on with a conversation."),
     ("memories", "What is remembered of a user."),
     ("working memory", "What a conversation and its tools have at hand."),
@@ -42,6 +42,7 @@ const TAGS: [(&str, &str); 10] = [
     ("reviews", "What waits for a person before it is remembered."),
     ("webhooks", "Where a tenant is told of changes."),
     ("mcp", "The same for clients of the Model Context Protocol."),
+    ("webhook sources", "Who sends signed requests for the tenant, and how they become events."),
     ("operations", "Whether the function can do its work."),
     ("admin", "What operators ask and order, over all tenants."),
 ];
@@ -65,6 +66,7 @@ pub(crate) fn router(parts: &Shared) -> Router {
         .merge(endpoints::routes())
         .merge(sessions::routes())
         .merge(working::routes())
+        .merge(sources::routes())
         .merge(status::routes())
         .merge(erasure::routes())
         .merge(export::routes())

@@ -1,7 +1,7 @@
 //! The answer as callers see it.
 
 use domain::Memory;
-use hot::{ActiveMemory, Document, Kept, RecentMessage, Revision};
+use hot::{ActiveMemory, Document, Kept, PendingTurn, RecentMessage, Revision};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,6 +27,9 @@ pub(crate) struct HydrateAnswer {
     pub(crate) working_memory_state: WorkingMemoryState,
     #[schema(value_type = Vec<Object>)]
     pub(crate) recent_messages: Vec<RecentMessage>,
+    /// Messages that were accepted by the webhook and are on their way to the log, in order: they come after the recent ones.
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) pending_messages: Vec<PendingTurn>,
     #[schema(value_type = Vec<Object>)]
     pub(crate) active_entities: Vec<ActiveMemory>,
     #[schema(value_type = Vec<Object>)]

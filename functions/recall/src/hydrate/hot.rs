@@ -1,7 +1,8 @@
 //! What hot state knows of a session, whatever is wrong with it.
 
 use domain::{TenantId, UserId};
-use hot::{Document, Kept, Read, Revision, SessionContext};
+use futures::join;
+use hot::{Document, Kept, PendingTurn, Read, Revision, SessionContext};
 use jiff::Timestamp;
 
 use crate::Parts;
@@ -13,11 +14,13 @@ pub(super) struct HotState {
     pub(super) context: Option<SessionContext>,
     /// `None` when it could not be asked for.
     pub(super) working_memory: Option<Kept<(Revision, Document)>>,
+    /// Messages that were accepted and may not be in the log yet.
+    pub(super) pending: Vec<PendingTurn>,
     pub(super) is_down: bool,
 }
 
 impl Parts {
-    /// The hot state of a session in one round trip, or of the session that was active last, in two.
+    /// The hot state of a session in one round trip (two requests), or of the session that was active last, in two.
     pub(super) async fn hot_state(
         &self,
         tenant: &TenantId,
@@ -25,14 +28,20 @@ impl Parts {
         session: Option<&str>,
         now: Timestamp,
     ) -> HotState {
-        let nothing =
-            HotState { session: None, context: None, working_memory: Some(Kept::None), is_down: false };
+        let nothing = HotState {
+            session: None,
+            context: None,
+            working_memory: Some(Kept::None),
+            pending: Vec::new(),
+            is_down: false,
+        };
         let down = |error: &hot::Error| {
             tracing::warn!(%error, "hydrating without hot state");
             HotState {
                 session: session.map(str::to_owned),
                 context: None,
                 working_memory: None,
+                pending: Vec::new(),
                 is_down: true,
             }
         };
@@ -48,10 +57,18 @@ impl Parts {
                 Err(error) => return down(&error),
             },
         };
-        let found = match self.hot.session(tenant, user, &latest, now).await {
+        let (found, pending) = join!(
+            self.hot.session(tenant, user, &latest, now),
+            self.hot.pending_turns(tenant, user, &latest, now)
+        );
+        let found = match found {
             Ok(found) => found,
             Err(error) => return down(&error),
         };
+        let pending = pending.unwrap_or_else(|error| {
+            tracing::warn!(%error, "hydrating without pending turns");
+            Vec::new()
+        });
         if let Read::Corrupt { reason } = &found.context {
             count_corrupt("session_context", reason);
         }
@@ -66,6 +83,7 @@ impl Parts {
             session: Some(latest),
             context,
             working_memory: Some(found.working_memory),
+            pending,
             is_down: false,
         }
     }

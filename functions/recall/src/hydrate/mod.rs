@@ -6,7 +6,7 @@ mod people;
 mod scopes;
 mod state;
 
-use ::hot::{ActiveMemory, DocumentKey, DocumentKind, Kept, SessionContext};
+use ::hot::{ActiveMemory, DocumentKey, DocumentKind, Kept, PendingTurn, SessionContext};
 use axum::extract::State as FromState;
 use domain::{MemoryType, SessionName, TenantId, UserId};
 use futures::join;
@@ -87,13 +87,13 @@ impl Parts {
         let session = session.as_ref().map(SessionName::as_str);
         let mut hot = self.hot_state(tenant, user, session, now).await;
         let live = hot.context.take();
+        let mut pending = std::mem::take(&mut hot.pending);
         let subject = match (&query, &live) {
             (Some(query), live) => {
                 let today = now.to_zoned(TimeZone::UTC).date();
                 Some(Subject::read(query.as_str(), &speakers(live.as_ref()), today))
             }
-            (None, Some(live)) => latest(live),
-            (None, None) => None,
+            (None, live) => latest(live.as_ref(), &pending),
         };
         let times = subject.as_ref().map(|subject| around(&subject.times)).unwrap_or_default();
         let vector = self.vector_of(subject.as_ref()).await;
@@ -123,7 +123,7 @@ impl Parts {
             join!(self.store.hydrate(tenant, user, &wanted), self.extend(tenant, user, &hot, now));
         let hydration = match asked {
             Ok(hydration) => Some(hydration),
-            Err(error) if live.is_some() => {
+            Err(error) if live.is_some() || !pending.is_empty() => {
                 tracing::warn!(%error, "hydrated from hot state alone");
                 None
             }
@@ -150,10 +150,14 @@ impl Parts {
                 None => None,
             }
         };
-        let said = context.as_ref().filter(|_| subject.is_none()).and_then(latest);
+        let said =
+            context.as_ref().filter(|_| subject.is_none()).and_then(|context| latest(Some(context), &[]));
         let (late_hot, late_related, ()) =
             join!(found_late, self.related_late(tenant, user, said.as_ref()), put_back);
-        hot.working_memory = late_hot.map_or(hot.working_memory, |late| late.working_memory);
+        if let Some(late) = late_hot {
+            hot.working_memory = late.working_memory;
+            pending = late.pending;
+        }
         let is_incomplete = late_related.as_ref().is_some_and(|late| late.is_degraded);
         embedder_is_down |= is_incomplete;
 
@@ -186,6 +190,7 @@ impl Parts {
             working_memory,
             working_memory_state,
             recent_messages: Vec::new(),
+            pending_messages: Vec::new(),
             active_entities: Vec::new(),
             pending_actions: Vec::new(),
             summary: summary.map(Into::into),
@@ -194,13 +199,18 @@ impl Parts {
             knowledge: scopes.global,
             related,
         };
+        if !pending.is_empty() {
+            answer.session = hot.session;
+        }
         if let Some(context) = context {
+            pending.retain(|turn| !is_logged(turn, &context));
             answer.session = Some(context.session_name);
             answer.version = context.version;
             answer.recent_messages = context.recent_messages;
             answer.active_entities = context.active_entities;
             answer.pending_actions = context.pending_actions;
         }
+        answer.pending_messages = pending;
         let shown = answer.memories.iter().chain(&answer.knowledge).map(MemoryAnswer::id);
         self.accesses.record(tenant, shown, now);
         Ok(answer)
@@ -247,16 +257,27 @@ fn speakers(live: Option<&SessionContext>) -> Vec<String> {
     speakers
 }
 
-/// What a session is about now: its latest messages, the beginning of each.
-fn latest(context: &SessionContext) -> Option<Subject> {
-    let messages = context.recent_messages.iter().rev().take(LATEST_MESSAGES);
-    let texts: Vec<&str> = messages
-        .map(|message| {
-            message.content.get(..message.content.floor_char_boundary(LATEST_BYTES)).unwrap_or_default()
-        })
+/// What a session is about now: its latest messages, those on their way to the log included, the beginning of each.
+fn latest(context: Option<&SessionContext>, pending: &[PendingTurn]) -> Option<Subject> {
+    let logged = context.iter().flat_map(|context| &context.recent_messages).map(|message| &message.content);
+    let contents: Vec<&String> = logged.chain(pending.iter().map(|turn| &turn.content)).collect();
+    let texts: Vec<&str> = contents
+        .into_iter()
+        .rev()
+        .take(LATEST_MESSAGES)
+        .map(|content| content.get(..content.floor_char_boundary(LATEST_BYTES)).unwrap_or_default())
         .filter(|text| !text.trim().is_empty())
         .collect();
     (!texts.is_empty()).then(|| Subject { words: texts.join("\n"), ..Subject::default() })
+}
+
+/// Whether a turn that is shown as pending is among what the log is known to have: of the two, one may be cut.
+fn is_logged(turn: &PendingTurn, context: &SessionContext) -> bool {
+    context.recent_messages.iter().any(|message| {
+        message.occurred_at == turn.occurred_at
+            && message.role == turn.role
+            && (message.content.starts_with(&turn.content) || turn.content.starts_with(&message.content))
+    })
 }
 
 /// The best turns of the past, without those that are among the recent messages already.

@@ -13,4 +13,5 @@ pub mod importer;
 pub mod injector;
 pub mod processes;
 pub mod proxy;
+pub mod requests;
 pub mod schedule;

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::progress::dead_letters;
+use super::requests::Campaign as Requests;
 use super::terminal::{note, say, step};
 use super::{interrupted, workspace};
 
@@ -55,6 +56,10 @@ pub(crate) struct Chaos {
     /// So many processes of each agent.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
+    /// Instead, make so many requests to the webhook while Postgres goes away twice and functions are killed, and look for
+    /// what is missing, doubled or out of order in the log. The agents do not run.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["minutes", "file", "format"])]
+    requests: Option<u32>,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
@@ -78,6 +83,9 @@ struct Outcome {
 impl Chaos {
     pub(crate) async fn run(self, environment: &Environment) -> Result<()> {
         let seed = self.seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
+        if let Some(requests) = self.requests {
+            return self.ask(requests, seed, environment).await;
+        }
         let length = Duration::from_secs(60 * u64::from(self.minutes));
         let plan = self.plan(seed, length).await?;
         let folder = Folder::open(self.state.as_deref(), environment)?;
@@ -107,6 +115,26 @@ impl Chaos {
         if !found.is_empty() {
             let place = kept.map(|kept| format!("; {} has everything", kept.display())).unwrap_or_default();
             bail!("{} differences from an undisturbed run{place}", found.len());
+        }
+        Ok(())
+    }
+
+    /// The campaign of requests.
+    async fn ask(self, requests: u32, seed: u64, environment: &Environment) -> Result<()> {
+        let folder = Folder::open(self.state.as_deref(), environment)?;
+        let environment = Environment { database_url: None, aws_endpoint_url: None, ..environment.clone() };
+        let requests = usize::try_from(requests)?;
+        let campaign = Requests { requests, seed, instances: self.concurrency, json: self.json };
+        let found = tokio::select! {
+            found = Box::pin(campaign.run(&folder.disturbed, &environment)) => found?,
+            asked = interrupted() => { asked?; bail!("interrupted") }
+        };
+        for finding in found.iter().take(LISTED) {
+            note(finding);
+        }
+        folder.close(&found)?;
+        if !found.is_empty() {
+            bail!("{} sessions differ from what was said", found.len());
         }
         Ok(())
     }
@@ -189,6 +217,7 @@ impl Chaos {
             reload: false,
             throw_away: true,
             detour,
+            only: None,
         }
     }
 }
@@ -221,7 +250,7 @@ async fn read(running: &Running, plan: &Plan) -> Result<Snapshot> {
 }
 
 /// Where a URL's server listens.
-async fn address(url: &str) -> Result<std::net::SocketAddr> {
+pub(super) async fn address(url: &str) -> Result<std::net::SocketAddr> {
     let url = Url::parse(url)?;
     let (host, port) =
         (url.host_str().context("the URL names no host")?, url.port().context("the URL names no port")?);

@@ -78,6 +78,7 @@ impl Demo {
             reload: false,
             throw_away: true,
             detour: None,
+            only: None,
         };
         let mut running = tokio::select! {
             started = Box::pin(running::start(&state, environment, &options, step)) => started?,

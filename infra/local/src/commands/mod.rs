@@ -11,6 +11,7 @@ mod import;
 mod logs;
 mod progress;
 mod recall;
+mod requests;
 mod reset;
 mod runs;
 mod status;

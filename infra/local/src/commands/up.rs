@@ -51,6 +51,7 @@ impl Up {
             reload: self.reload,
             throw_away: false,
             detour: None,
+            only: None,
         };
         let mut running = tokio::select! {
             started = Box::pin(running::start(&state, &environment, &options, step)) => started?,
@@ -86,6 +87,7 @@ fn describe(running: &Running) {
     say(&format!("  AWS        {}  (account {})", endpoints.aws_endpoint, endpoints.account));
     say(&format!("  functions  {}/<function>/invocations", endpoints.functions_url));
     say(&format!("  recall     {}/v1/users/<user>/recall?query=<question>", endpoints.recall_url));
+    say(&format!("  webhook    {}/v1/events", endpoints.webhook_url));
     say("");
     say("Insert into it from another terminal:");
     say(&format!(

@@ -24,6 +24,9 @@ pub(crate) struct Victim {
     pub(crate) erasure: Uuid,
     /// Where the tenant is told of changes.
     pub(crate) endpoint: Uuid,
+    /// A webhook source, and its name.
+    pub(crate) source: Uuid,
+    pub(crate) source_name: &'static str,
 }
 
 /// Whose an operation is.
@@ -47,6 +50,12 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
         ("GET", "/v1/health") => Call::Open,
         ("POST", "/v1/mcp") => Call::Mcp,
         (_, path) if path.starts_with("/v1/admin/") => Call::Operator,
+        ("GET" | "DELETE", path) if path.starts_with("/v1/webhook-sources") => Call::OfTenant(vec![]),
+        ("POST", "/v1/webhook-sources") => Call::OfTenant(vec![
+            json!({"name": victim.source_name, "kind": "slack", "mapping": {"user": "nobody"}}),
+        ]),
+        ("POST", "/v1/webhook-sources/{id}/secrets") => Call::OfTenant(vec![json!({})]),
+        ("PATCH", "/v1/webhook-sources/{id}") => Call::OfTenant(vec![json!({"name": "mine"})]),
         ("GET", "/v1/reviews" | "/v1/reviews/{id}") => Call::OfTenant(vec![]),
         ("POST", "/v1/reviews/{id}") => Call::OfTenant(vec![
             json!({"decision": "reject", "reviewer": "mallory"}),
@@ -129,6 +138,8 @@ fn given(name: &str, path: &str, victim: &Victim, cursor: Option<&str>) -> Optio
         "status" if path.ends_with("/deliveries") => "pending".into(),
         "id" if path.starts_with("/v1/reviews") => victim.review.to_string().into(),
         "id" if path.contains("/erasures/") => victim.erasure.to_string().into(),
+        "id" if path.starts_with("/v1/webhook-sources") => victim.source.to_string().into(),
+        "secret" => victim.source.to_string().into(),
         "id" if path.contains("/operations/") => victim.operation.into(),
         "tool" => "quokka-finder".into(),
         "path" => "/secret".into(),

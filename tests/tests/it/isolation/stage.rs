@@ -92,11 +92,30 @@ impl Stage {
             endpoint: Uuid::now_v7(),
             operation: 0,
             erasure: Uuid::nil(),
+            source: Uuid::now_v7(),
+            source_name: "quokka-source",
         };
         let mut stage = Self { victim, recall, aws, owner, hot_table, _database: database };
         stage.plant(&services).await;
         stage.plant_state().await;
+        stage.plant_source().await;
         stage
+    }
+
+    async fn plant_source(&self) {
+        self.owner
+            .execute(
+                "insert into afterthought.webhook_sources (id, tenant, name, mapping, secrets) values ($1, $2, $3, $4, $5)",
+                &[
+                    &self.victim.source,
+                    &self.victim.tenant,
+                    &self.victim.source_name,
+                    &json!({"kind": "slack"}),
+                    &json!([{"id": self.victim.source, "sealed": "00", "created_at": "2027-01-15T08:00:00Z"}]),
+                ],
+            )
+            .await
+            .unwrap();
     }
 
     /// Gives the victim one of everything, two where there are lists.

@@ -246,7 +246,7 @@ async fn copy(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + 
 }
 
 #[tokio::test]
-async fn hydrate_asks_dynamodb_once_or_twice_and_postgres_once() {
+async fn hydrate_asks_dynamodb_at_once_or_in_two_steps_and_postgres_once() {
     let stage = Stage::set().await;
     stage.indexed("default", "ada", "chat", &["Ada: hello"]).await;
     stage.put_working_memory("chat", r#"{"step":1}"#).await;
@@ -262,7 +262,7 @@ async fn hydrate_asks_dynamodb_once_or_twice_and_postgres_once() {
         get(&recall, "default", PATH, query).await;
     }
     for (query, requests) in
-        [("session=chat", 1), ("session=chat&query=hello", 1), ("", 2), ("query=hello", 2)]
+        [("session=chat", 2), ("session=chat&query=hello", 2), ("", 3), ("query=hello", 3)]
     {
         counting.0.store(0, Ordering::SeqCst);
         trips.store(0, Ordering::SeqCst);

@@ -1,0 +1,6 @@
+//! The `webhook` function.
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    webhook::run().await
+}

@@ -1,0 +1,304 @@
+//! The webhook and the ingester with the parts they stand on, and somebody who takes messages from one to the other.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hot::Hot;
+use ingester::Ingester;
+use lambda_http::Body;
+use local::chaos::proxy::{Proxy, Weather};
+use model::Embedder;
+use queue::{Publisher, SqsEvent};
+use recall::Recall;
+use runtime::{Config, Services};
+use serde_json::{Value, json};
+use testkit::{TestAws, TestDatabase};
+use uuid::Uuid;
+use webhook::Webhook;
+
+/// What an event looks like in a request.
+pub(super) fn event(user: &str, session: &str, content: &str) -> Value {
+    json!({"user": user, "session": session, "role": "user", "content": content})
+}
+
+pub(super) struct Stage {
+    pub(super) owner: tokio_postgres::Client,
+    pub(super) webhook: Webhook,
+    pub(super) ingester: Ingester,
+    pub(super) recall: Recall,
+    pub(super) hot: Hot,
+    store: store::Store,
+    pub(super) aws: TestAws,
+    /// Between the functions and Postgres.
+    pub(super) line: Proxy,
+    queue: String,
+    dead_letters: String,
+    _database: TestDatabase,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a name nobody else has")]
+fn new_id() -> Uuid {
+    Uuid::new_v4()
+}
+
+impl Stage {
+    pub(super) async fn set() -> Self {
+        let (database, aws) = (TestDatabase::create().await.unwrap(), TestAws::create().await.unwrap());
+        let owner = database.client().await.unwrap();
+        owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
+        let line = Proxy::listen().await.unwrap();
+        let (before, rest) = database.url().split_once('@').unwrap();
+        let (server, name) = rest.split_once('/').unwrap();
+        let server: SocketAddr = tokio::net::lookup_host(server).await.unwrap().next().unwrap();
+        line.lead_to(server);
+        let url = format!("{before}@{}/{name}", line.address());
+        let hot_table = aws.create_hot_table().await.unwrap();
+        let indexer = format!("indexer={}", aws.create_queue("indexer").await.unwrap());
+        let queue = aws.create_fifo_queue("ingest").await.unwrap();
+        let dead_letters = aws.create_fifo_queue("ingest-dlq").await.unwrap();
+        let variables: HashMap<String, String> = [
+            ("DATABASE_URL", url.as_str()),
+            ("HOT_TABLE", &hot_table),
+            ("WAKE_UP_QUEUES", &indexer),
+            ("SEALING_KEY", "a key of these tests that is long enough"),
+            (webhook::QUEUE, &queue),
+            (ingester::DEAD_LETTERS, &dead_letters),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let config = Config::from_map(&variables).unwrap();
+        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
+        Self {
+            owner,
+            webhook: Webhook::from_services(&services).await.unwrap(),
+            ingester: Ingester::from_services(&services).unwrap(),
+            recall: Recall::new(
+                services.store.clone(),
+                services.hot.clone(),
+                Embedder::BuiltIn,
+                services.now,
+            )
+            .with_sealer(Some(runtime::sealer(&services.config, &services.aws).await.unwrap())),
+            hot: services.hot.clone(),
+            store: services.store.clone(),
+            aws,
+            line,
+            queue,
+            dead_letters,
+            _database: database,
+        }
+    }
+
+    /// The webhook with another queue, which need not exist.
+    pub(super) fn webhook_to(&self, queue: &str, now: fn() -> jiff::Timestamp) -> Webhook {
+        let retries = backon::ExponentialBuilder::default().with_max_times(0);
+        let publisher = Publisher::new(self.aws.sqs()).with_retries(retries);
+        Webhook::new(self.store.clone(), self.hot.clone(), None, publisher, queue.to_owned(), now, new_id)
+    }
+
+    /// Stores accepted events and does nothing else.
+    pub(super) async fn ingest_only(&self, accepted: &domain::AcceptedEvents) {
+        self.store.ingest(&accepted.tenant, &[accepted]).await.unwrap();
+    }
+
+    pub(super) fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// For as long as this, nobody reaches Postgres.
+    pub(super) fn stop_postgres(&self) {
+        self.line.change(Weather::Refuse, Duration::from_mins(10));
+        self.line.reset();
+    }
+
+    pub(super) fn start_postgres(&self) {
+        self.line.clear();
+    }
+
+    pub(super) async fn say(&self, events: &[Value]) -> (u16, Value) {
+        self.post("/v1/events", &[], &json!({ "events": events }).to_string()).await
+    }
+
+    pub(super) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+        post_to(&self.webhook, path, headers, body).await
+    }
+
+    /// Asks what manages webhook sources.
+    pub(super) async fn manage(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut event: Value = serde_json::from_str(include_str!("../../../events/webhook.json")).unwrap();
+        event["rawPath"] = path.into();
+        event["requestContext"]["http"]["path"] = path.into();
+        event["requestContext"]["http"]["method"] = method.into();
+        event["body"] = if body.is_null() { Value::Null } else { body.to_string().into() };
+        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        answered(self.recall.handle(request).await)
+    }
+
+    /// Takes up to ten messages from the queue.
+    pub(super) async fn receive(&self) -> Vec<aws_sdk_sqs::types::Message> {
+        let received = self
+            .aws
+            .sqs()
+            .receive_message()
+            .queue_url(&self.queue)
+            .max_number_of_messages(10)
+            .visibility_timeout(300)
+            .message_system_attribute_names(aws_sdk_sqs::types::MessageSystemAttributeName::All)
+            .send()
+            .await
+            .unwrap();
+        received.messages.unwrap_or_default()
+    }
+
+    /// Hands messages to the ingester; answers which of them come again.
+    pub(super) async fn hand_over(&self, messages: &[aws_sdk_sqs::types::Message]) -> BTreeSet<String> {
+        let records: Vec<Value> = messages
+            .iter()
+            .map(|message| {
+                let attributes: HashMap<String, String> = message
+                    .attributes()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (name.as_str().to_owned(), value.clone()))
+                    .collect();
+                json!({
+                    "messageId": message.message_id(), "body": message.body(),
+                    "receiptHandle": message.receipt_handle(), "attributes": attributes,
+                })
+            })
+            .collect();
+        let event: SqsEvent = serde_json::from_value(json!({ "Records": records })).unwrap();
+        let response = self.ingester.handle(event).await;
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    /// Forgets messages that were handled.
+    pub(super) async fn delete(&self, messages: &[aws_sdk_sqs::types::Message]) {
+        for message in messages {
+            let handle = message.receipt_handle().unwrap();
+            self.aws
+                .sqs()
+                .delete_message()
+                .queue_url(&self.queue)
+                .receipt_handle(handle)
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+
+    /// Has messages delivered again at once, as if whoever had them had died long ago.
+    pub(super) async fn give_back(&self, messages: &[aws_sdk_sqs::types::Message]) {
+        for message in messages {
+            let request = self.aws.sqs().change_message_visibility().queue_url(&self.queue);
+            let handle = message.receipt_handle().unwrap();
+            request.receipt_handle(handle).visibility_timeout(0).send().await.unwrap();
+        }
+    }
+
+    /// Takes messages from the queue to the ingester until none is left that is visible.
+    pub(super) async fn ingest(&self) {
+        loop {
+            let messages = self.receive().await;
+            if messages.is_empty() {
+                return;
+            }
+            let failed = self.hand_over(&messages).await;
+            let (_, done): (Vec<_>, Vec<_>) =
+                messages.into_iter().partition(|message| failed.contains(message.message_id().unwrap()));
+            self.delete(&done).await;
+        }
+    }
+
+    /// How many messages are in the queue, seen or not.
+    pub(super) async fn waiting(&self) -> u32 {
+        use aws_sdk_sqs::types::QueueAttributeName;
+        let asked = self.aws.sqs().get_queue_attributes().queue_url(&self.queue);
+        let attributes = asked.attribute_names(QueueAttributeName::All).send().await.unwrap();
+        let attributes = attributes.attributes.unwrap_or_default();
+        [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ]
+        .iter()
+        .filter_map(|name| attributes.get(name)?.parse::<u32>().ok())
+        .sum()
+    }
+
+    /// The body of each dead letter, and why it is one.
+    pub(super) async fn dead_letters(&self) -> Vec<(String, String)> {
+        let messages = self.aws.drain(&self.dead_letters).await.unwrap();
+        messages
+            .into_iter()
+            .map(|message| {
+                let attributes = message.message_attributes.unwrap_or_default();
+                let reason = attributes["reason"].string_value().unwrap_or_default().to_owned();
+                (message.body.unwrap_or_default(), reason)
+            })
+            .collect()
+    }
+
+    /// Puts a message into the queue that nobody made.
+    pub(super) async fn send_raw(&self, group: &str, body: &str) {
+        let request = self.aws.sqs().send_message().queue_url(&self.queue).message_body(body);
+        let request = request.message_group_id(group.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+        request.message_deduplication_id(new_id().to_string()).send().await.unwrap();
+    }
+
+    /// What the log has of a session of the default tenant, in its order.
+    pub(super) async fn logged(&self, user: &str, session: &str) -> Vec<String> {
+        let rows = self
+            .owner
+            .query(
+                "select content from afterthought.session_events
+                 where tenant = 'default' and user_id = $1 and session = $2 order by version",
+                &[&user, &session],
+            )
+            .await
+            .unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// What hydrate shows of a session.
+    pub(super) async fn hydrate(&self, user: &str, query: &str) -> (u16, Value) {
+        let mut event: Value = serde_json::from_str(include_str!("../../../events/hydrate.json")).unwrap();
+        let path = format!("/v1/users/{user}/hydrate");
+        event["rawPath"] = path.clone().into();
+        event["rawQueryString"] = query.into();
+        event["requestContext"]["http"]["path"] = path.into();
+        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        answered(self.recall.handle(request).await)
+    }
+
+    /// The contents of what hydrate shows as pending.
+    pub(super) async fn pending(&self, user: &str, session: &str) -> Vec<String> {
+        let (status, answer) = self.hydrate(user, &format!("session={session}")).await;
+        assert_eq!(status, 200, "{answer}");
+        let pending = answer["pending_messages"].as_array().unwrap();
+        pending.iter().map(|turn| turn["content"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+pub(super) async fn post_to(
+    webhook: &Webhook,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, Value) {
+    let mut event: Value = serde_json::from_str(include_str!("../../../events/webhook.json")).unwrap();
+    event["rawPath"] = path.into();
+    event["requestContext"]["http"]["path"] = path.into();
+    event["body"] = body.into();
+    for (name, value) in headers {
+        event["headers"][*name] = (*value).into();
+    }
+    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+    answered(webhook.handle(request).await)
+}
+
+fn answered(response: lambda_http::Response<Body>) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let Body::Text(body) = response.into_body() else { panic!("the body is text") };
+    (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+}
