@@ -58,7 +58,11 @@ pub(super) async fn rows(owner: &Client, marks: &[String]) -> Vec<String> {
     let patterns: BTreeSet<String> = marks
         .iter()
         .flat_map(|mark| {
-            let digits: String = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let digits: String = mark
+                .bytes()
+                .flat_map(|byte| [byte >> 4, byte & 15])
+                .map(|digit| char::from_digit(digit.into(), 16).unwrap())
+                .collect();
             [mark.clone(), digits]
         })
         .map(|mark| format!("%{mark}%"))

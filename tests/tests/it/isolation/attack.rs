@@ -50,18 +50,23 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
         ("GET", "/v1/health") => Call::Open,
         ("POST", "/v1/mcp") => Call::Mcp,
         (_, path) if path.starts_with("/v1/admin/") => Call::Operator,
-        ("GET" | "DELETE", path) if path.starts_with("/v1/webhook-sources") => Call::OfTenant(vec![]),
+        ("GET" | "DELETE", path)
+            if path.starts_with("/v1/webhook-sources") || path.starts_with("/v1/webhook-endpoints") =>
+        {
+            Call::OfTenant(vec![])
+        }
         ("POST", "/v1/webhook-sources") => Call::OfTenant(vec![
             json!({"name": victim.source_name, "kind": "slack", "mapping": {"user": "nobody"}}),
         ]),
         ("POST", "/v1/webhook-sources/{id}/secrets") => Call::OfTenant(vec![json!({})]),
         ("PATCH", "/v1/webhook-sources/{id}") => Call::OfTenant(vec![json!({"name": "mine"})]),
-        ("GET", "/v1/reviews" | "/v1/reviews/{id}") => Call::OfTenant(vec![]),
+        ("GET", "/v1/reviews" | "/v1/reviews/{id}") | ("POST", "/v1/webhook-endpoints/{id}/test") => {
+            Call::OfTenant(vec![])
+        }
         ("POST", "/v1/reviews/{id}") => Call::OfTenant(vec![
             json!({"decision": "reject", "reviewer": "mallory"}),
             json!({"decision": "edit", "content": "nothing at all", "version": 1}),
         ]),
-        ("GET" | "DELETE", path) if path.starts_with("/v1/webhook-endpoints") => Call::OfTenant(vec![]),
         ("POST", "/v1/webhook-endpoints") => {
             Call::OfTenant(vec![json!({"url": "https://example.com/mallory"})])
         }
@@ -70,7 +75,6 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
         }
         ("POST", "/v1/webhook-endpoints/{id}/rotate") => Call::OfTenant(vec![json!({"overlap_hours": 0})]),
         ("POST", "/v1/webhook-endpoints/{id}/replay") => Call::OfTenant(vec![json!({"status": "delivered"})]),
-        ("POST", "/v1/webhook-endpoints/{id}/test") => Call::OfTenant(vec![]),
         ("POST", "/v1/users/{user}/memories") => Call::OfUser(vec![
             json!({"type": "fact", "content": "the lighthouse has a key"}),
             json!({"type": "fact", "content": "it is known", "session": victim.session, "scope": "session"}),
