@@ -80,10 +80,11 @@ async fn run(target: impl AsyncFn() -> anyhow::Result<Target>, recreate_slot: bo
     let target = target().await?;
     let slot = if recreate_slot { Slot::Recreate(&target.slot) } else { Slot::Ensure(&target.slot) };
     let migrated = migrate::run(&target.database, slot).await?;
-    tracing::info!(applied = ?migrated.applied, slot.created = migrated.slot_created, "the database is up to date");
+    tracing::info!(applied = ?migrated.applied, slot.created = migrated.slot_created, graphs.built = migrated.graphs_built, "the database is up to date");
     Ok(json!({
         "SchemaVersion": migrate::newest()?.to_string(),
         "applied": migrated.applied,
         "slot_created": migrated.slot_created,
+        "graphs_built": migrated.graphs_built,
     }))
 }

@@ -1,12 +1,3 @@
--- Marks a batch of the memories of large owners for their embedder's graph.
--- $1 at most.
-update afterthought.memory_index i
-set in_graph = true
-from (
-    select own.memory_id
-    from (select distinct tenant, owner from afterthought.memory_totals where in_graph) large
-    join afterthought.memory_index own on own.tenant = large.tenant and own.owner = large.owner
-    where not own.in_graph
-    limit $1
-) entering
-where i.memory_id = entering.memory_id
+-- Puts a batch of memories into their embedder's graph.
+-- $1 the memories.
+update afterthought.memory_index set in_graph = true where memory_id = any($1) and not in_graph

@@ -11,6 +11,9 @@ with words as materialized (
     select lexeme, ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query
     from unnest(tsvector_to_array(to_tsvector('english', $3))) as lexeme
 ),
+any_word as materialized (
+    select string_agg(query::text, ' | ')::tsquery as query from words
+),
 own as materialized (
     select i.session_id, i.version, i.terms, length(i.terms) as length,
            case when i.embedding_model = $5 then -(i.embedding <#> $4) end as similarity,
@@ -75,12 +78,15 @@ around as (
     from picked p cross join (values (-1), (0), (1)) as steps (step)
 )
 select o.session_id, s.session, o.version, e.role, e.speaker, e.content, e.occurred_at, o.similarity, o.length,
-       array(
-           select coalesce(cardinality(term.positions), 0)
-           from words w
-           left join unnest(o.terms) as term (lexeme, positions, weights) using (lexeme)
-           order by w.lexeme
-       ) as frequencies,
+       -- Most neighbours have none of the words.
+       case when o.terms @@ (select query from any_word) then array(
+                select coalesce(cardinality(term.positions), 0)
+                from words w
+                left join unnest(o.terms) as term (lexeme, positions, weights) using (lexeme)
+                order by w.lexeme
+            )
+            else (select coalesce(array_agg(0), '{}') from words)
+       end as frequencies,
        array(select texts_with from rarity order by lexeme) as texts_with,
        t.texts, t.average_length, t.average_similarity
 from around

@@ -75,12 +75,22 @@ picked as materialized (
     (select memory_id from filtered order by similarity desc nulls last, valid_from desc, memory_id limit $6)
     union
     (
-        select h.memory_id
-        from hits h join rarity r using (lexeme)
-        where num_nonnulls($7::text[], $8::text[], $9::text, $10::timestamptz, $11::timestamptz, $12::timestamptz) = 0
-           or h.memory_id in (select memory_id from filtered)
-        group by h.memory_id
-        order by sum(r.weight) desc, h.memory_id
+        -- The best of those that have not expired: what has is passed over one by one, so that it takes nobody's place.
+        select w.memory_id
+        from (
+            select h.memory_id, sum(r.weight) as weight
+            from hits h join rarity r using (lexeme)
+            where num_nonnulls($7::text[], $8::text[], $9::text, $10::timestamptz, $11::timestamptz, $12::timestamptz) = 0
+               or h.memory_id in (select memory_id from filtered)
+            group by h.memory_id
+            order by weight desc, h.memory_id
+        ) w
+        cross join lateral (
+            select from afterthought.memory_index i
+            where i.memory_id = w.memory_id and coalesce(i.expires_at > coalesce($12, now()), true)
+            offset 0
+        ) alive
+        order by w.weight desc, w.memory_id
         limit $6
     )
 ),

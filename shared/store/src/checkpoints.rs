@@ -121,7 +121,7 @@ impl Store {
         )?;
         // In this order, so that whatever the lock waited for is seen.
         let (begun, claimed, opened, latest) = join!(
-            transaction.begin(),
+            transaction.begin_planned(),
             requests.claim(&transaction, path.tenant, path.user, request),
             sessions.lock(&transaction, path),
             read.chain(&transaction, path, i64::MAX),
@@ -173,7 +173,7 @@ impl Store {
         let values: [&(dyn ToSql + Sync); 5] =
             [&path.tenant.as_str(), &path.user.as_str(), &path.session, &before, &i64::from(limit)];
         let ((), rows, ()) =
-            try_join!(transaction.begin(), transaction.query(&list, &values), transaction.commit())?;
+            try_join!(transaction.begin_planned(), transaction.query(&list, &values), transaction.commit())?;
         transaction.end();
         rows.iter().map(record).collect()
     }

@@ -106,8 +106,11 @@ impl Store {
     async fn chain(&self, path: SessionPath<'_>, sequence: i64) -> Result<Option<Chain>, Error> {
         let transaction = self.transaction(path.tenant).await?;
         let read = ReadCheckpoint::prepare(&transaction).await?;
-        let ((), chain, ()) =
-            try_join!(transaction.begin(), read.chain(&transaction, path, sequence), transaction.commit())?;
+        let ((), chain, ()) = try_join!(
+            transaction.begin_planned(),
+            read.chain(&transaction, path, sequence),
+            transaction.commit()
+        )?;
         transaction.end();
         Ok(chain)
     }

@@ -112,6 +112,23 @@ impl Transaction {
         Ok(())
     }
 
+    /// [`Transaction::begin`] for statements that find everything by an index, so that one plan is right for whatever is asked:
+    /// it is made once per connection and kept until the tables' statistics change. Planning a search costs more than
+    /// running it for most users. The whole of a table is never read, so that a plan of when it was small stays good.
+    pub(crate) async fn begin_planned(&self) -> Result<(), Error> {
+        let tenant = self.tenant.as_str();
+        let connection = self.connection();
+        try_join(
+            connection.batch_execute(
+                "begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; \
+                 set local enable_mergejoin = off",
+            ),
+            connection.execute(&self.name_tenant, &[&tenant]),
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Runs a statement for its rows.
     pub(crate) async fn query(
         &self,

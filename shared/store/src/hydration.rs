@@ -184,7 +184,7 @@ impl Store {
         let transaction = self.transaction(tenant).await?;
         let statement = transaction.prepare(include_str!("../queries/search_events.sql")).await?;
         let ((), found, ()) = try_join!(
-            transaction.begin(),
+            transaction.begin_planned(),
             search_events(&transaction, &statement, tenant, user, search),
             transaction.commit(),
         )?;

@@ -128,7 +128,7 @@ impl Store {
         let limit = i64::from(limit);
         let values: [&(dyn ToSql + Sync); 3] = [&session.0, &through, &limit];
         let ((), rows, ()) =
-            try_join!(transaction.begin(), transaction.query(&read, &values), transaction.commit())?;
+            try_join!(transaction.begin_planned(), transaction.query(&read, &values), transaction.commit())?;
         transaction.end();
         rows.iter().rev().map(row::event).collect()
     }

@@ -3,6 +3,8 @@
 //! Safe to run at any time, by several at once: migrations are applied under an advisory lock, each in a transaction
 //! of its own, and a landed one never changes (its checksum is kept and compared).
 
+use std::time::Duration;
+
 use include_dir::{Dir, include_dir};
 use refinery::{Migration, Runner};
 use tokio_postgres::{Client, NoTls};
@@ -16,6 +18,9 @@ static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../migrations"
 const OLDEST_SERVER: i32 = 150_000;
 /// The oldest pgvector without known faults of its HNSW index.
 const OLDEST_VECTOR: [u32; 3] = [0, 8, 4];
+/// How long a run waits for graphs. They make some searches quicker and nothing else depends on them; the server finishes the
+/// one it is at whether anybody waits or not, and the next run goes on with the rest.
+const GRAPHS_WITHIN: Duration = Duration::from_mins(5);
 /// Held while migrating, so that two deployments do not meet.
 const ADVISORY_LOCK: i64 = 0x61_66_74_65_72;
 
@@ -26,6 +31,9 @@ pub struct Migrated {
     pub applied: Vec<String>,
     /// Whether the slot was made now.
     pub slot_created: bool,
+    /// Whether all graphs are there that users with very many memories are searched by, as far as this run knows. Those users
+    /// are searched without, exactly and slower, until they are.
+    pub graphs_built: bool,
 }
 
 /// What to do about the replication slot.
@@ -41,7 +49,7 @@ pub enum Slot<'a> {
 
 /// Applies what has not been applied, then sees to the slot, to memories that are not indexed yet, and to the graphs that
 /// users with very many memories are searched by. The last two can take minutes the first time; interrupted, they go on with
-/// the next run.
+/// the next run. Graphs are waited for five minutes at most.
 pub async fn run(config: &DatabaseConfig, slot: Slot<'_>) -> Result<Migrated, Error> {
     let mut client = connect(config).await?;
     check_server(&client).await?;
@@ -51,9 +59,13 @@ pub async fn run(config: &DatabaseConfig, slot: Slot<'_>) -> Result<Migrated, Er
     let applied = report.applied_migrations().iter().map(ToString::to_string).collect();
     let slot_created = see_to_slot(&client, slot).await?;
     upkeep::index_memories(&client).await?;
-    upkeep::build_graphs(&client).await?;
     client.execute("select pg_advisory_unlock($1)", &[&ADVISORY_LOCK]).await?;
-    Ok(Migrated { applied, slot_created })
+    let builder = connect(config).await?;
+    let graphs_built = match tokio::time::timeout(GRAPHS_WITHIN, upkeep::build_graphs(&builder)).await {
+        Ok(built) => built?,
+        Err(_elapsed) => false,
+    };
+    Ok(Migrated { applied, slot_created, graphs_built })
 }
 
 /// The number of the newest migration this code knows: what a database is at after [`run`].

@@ -160,7 +160,7 @@ impl Store {
         let (tenant, user) = (tenant.as_str(), user.as_str());
         let values: [&(dyn ToSql + Sync); 2] = [&tenant, &user];
         let ((), rows, ()) =
-            try_join!(transaction.begin(), transaction.query(&list, &values), transaction.commit())?;
+            try_join!(transaction.begin_planned(), transaction.query(&list, &values), transaction.commit())?;
         transaction.end();
         rows.iter().map(|row| Ok(row.try_get("speaker")?)).collect()
     }
@@ -189,7 +189,7 @@ impl Store {
             transaction.prepare(include_str!("../queries/search_memories.sql")),
         )?;
         let ((), events, memories, ()) = try_join!(
-            transaction.begin(),
+            transaction.begin_planned(),
             search_events(&transaction, &events_statement, tenant, user, search),
             search_memories(&transaction, &memories_statement, tenant, user, search),
             transaction.commit(),

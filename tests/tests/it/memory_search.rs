@@ -313,7 +313,8 @@ async fn the_index_follows_the_memories_through_whatever_happens_to_them() {
     stage
         .owner
         .batch_execute(
-            "delete from afterthought.memory_words; delete from afterthought.memory_index; delete from afterthought.memory_totals",
+            "delete from afterthought.memory_words; delete from afterthought.memory_index; delete from afterthought.memory_totals;
+             delete from afterthought.upkeep",
         )
         .await
         .unwrap();
@@ -321,6 +322,94 @@ async fn the_index_follows_the_memories_through_whatever_happens_to_them() {
     for _again in 0..2 {
         migrate::run(&config, Slot::Untouched).await.unwrap();
         assert_eq!(stage.differences().await, 0);
+    }
+    // Once it has been done it is not looked for again.
+    stage
+        .owner
+        .batch_execute("delete from afterthought.memory_index where memory_id in (select memory_id from afterthought.memory_index limit 1)")
+        .await
+        .unwrap();
+    migrate::run(&config, Slot::Untouched).await.unwrap();
+    assert_eq!(stage.differences().await, 1);
+}
+
+#[tokio::test]
+async fn what_has_expired_takes_no_place_among_the_best_by_words() {
+    let stage = Stage::set().await;
+    for _expired in 0..50 {
+        stage.remember(("default", "ada", "first"), ("user", "fact", "sailing"), ("2026-01-01", None)).await;
+    }
+    stage
+        .owner
+        .batch_execute("update afterthought.memories set expires_at = now() - interval '1 day'")
+        .await
+        .unwrap();
+    for _other in 0..50 {
+        stage.remember(("default", "ada", "first"), ("user", "fact", "knitting"), ("2026-02-01", None)).await;
+    }
+    let alive = ("user", "fact", "sailing with a crew of seven on the old wooden boat");
+    let alive = stage.remember(("default", "ada", "first"), alive, ("2026-01-01", None)).await;
+    assert!(ids(&stage.found("default", "ada", &words("sailing")).await).contains(&alive));
+}
+
+#[tokio::test]
+async fn a_graph_answers_for_a_user_only_when_it_has_all_of_theirs() {
+    let stage = Stage::set().await;
+    stage.fill("default", "ada", 1500).await;
+    stage
+        .owner
+        .batch_execute(
+            "create or replace function afterthought.large_owner() returns bigint
+             language sql immutable parallel safe return 1000",
+        )
+        .await
+        .unwrap();
+    let remember = |key: &'static str| {
+        let database = &stage.database;
+        async move {
+            let client = database.client().await.unwrap();
+            client.batch_execute("begin").await.unwrap();
+            let memory = "insert into afterthought.memories
+                              (id, tenant, user_id, session_id, scope, type, key, content, confidence, agent, model, valid_from,
+                               embedding, embedding_model)
+                          select md5($1)::uuid, tenant, user_id, id, 'user', 'fact', $1, 'late', 0.8, 'test', 'test', now(),
+                                 array_fill(0.1::real, array[32])::vector::halfvec, 'a'
+                          from afterthought.sessions where tenant = 'default' and user_id = 'ada' and session = 'first'";
+            client.execute(memory, &[&key]).await.unwrap();
+            client
+        }
+    };
+    // The first holds the user's sums, so that the second adds some of its own, which nobody sees who marks the user.
+    let holder = remember("holder").await;
+    let late = remember("late").await;
+    holder.batch_execute("commit").await.unwrap();
+
+    let config = DatabaseConfig::parse(stage.database.url()).unwrap();
+    let migrating = tokio::spawn(async move { migrate::run(&config, Slot::Untouched).await });
+    let marked = "select count(*) from afterthought.memory_totals where in_graph";
+    while stage.number(marked).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let entered = "select count(*) from afterthought.memory_totals where is_entered";
+    assert_eq!(stage.number(entered).await, 0, "somebody is still writing who has not seen the mark");
+    late.batch_execute("commit").await.unwrap();
+    assert!(migrating.await.unwrap().unwrap().graphs_built);
+    assert!(stage.number(entered).await > 0);
+    remember("later").await.batch_execute("commit").await.unwrap();
+    assert_eq!(stage.number("select count(*) from afterthought.memory_index where not in_graph").await, 0);
+
+    // Until everything of the user is in the graph, the exact look answers.
+    stage.owner.batch_execute("analyze afterthought.memory_index").await.unwrap();
+    let scans = "select pg_stat_get_xact_numscans(indexrelid) from pg_stat_user_indexes
+                 where indexrelname like 'memory_index_graph_%'";
+    for (is_entered, expected) in [(false, 0), (true, 1)] {
+        let entered = "update afterthought.memory_totals set is_entered = $1";
+        stage.owner.execute(entered, &[&is_entered]).await.unwrap();
+        stage.owner.batch_execute("begin").await.unwrap();
+        let nearest = "select count(*) from afterthought.nearest_memories(
+                           'default', 'ada', array_fill(0.1::real, array[32])::vector::halfvec, 'a', 40)";
+        assert_eq!((stage.number(nearest).await, stage.number(scans).await), (40, expected));
+        stage.owner.batch_execute("commit").await.unwrap();
     }
 }
 
