@@ -15,6 +15,10 @@ use crate::Problem;
 const NAME: &str = "recall";
 /// For how long a process believes what it read of a tenant's settings.
 const BELIEVED: SignedDuration = SignedDuration::from_secs(60);
+/// For how long it goes without, where they could not be read.
+const UNKNOWN: SignedDuration = SignedDuration::from_secs(10);
+/// How long a request waits for them.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Of how many tenants a process remembers the settings.
 const MOST_KNOWN: usize = 10_000;
 
@@ -25,7 +29,8 @@ pub struct Limiter {
     known: Mutex<Known>,
 }
 
-/// What a process read of tenants' settings. The header names the tenant, so there may be any number of names.
+/// What a process knows of tenants' limits, each until when it is believed. The header names the tenant, so there may be any
+/// number of names.
 #[derive(Debug, Default)]
 struct Known(HashMap<TenantId, (Timestamp, u32)>);
 
@@ -34,16 +39,16 @@ impl Known {
         self.0.get(tenant).copied()
     }
 
-    /// Remembers what was read of a tenant just now. When there is no room, what is not believed any more goes; when that
-    /// makes none, everything: each tenant then costs a look at its settings again.
-    fn remember(&mut self, tenant: &TenantId, now: Timestamp, per_minute: u32) {
+    /// Remembers a tenant's limit for a time. When there is no room, what is not believed any more goes; when that makes
+    /// none, everything: each tenant then costs a look at its settings again.
+    fn remember(&mut self, tenant: &TenantId, now: Timestamp, believed: SignedDuration, per_minute: u32) {
         if self.0.len() >= MOST_KNOWN && !self.0.contains_key(tenant) {
-            self.0.retain(|_, (read_at, _)| now.duration_since(*read_at) < BELIEVED);
+            self.0.retain(|_, (until, _)| now < *until);
             if self.0.len() >= MOST_KNOWN {
                 self.0.clear();
             }
         }
-        self.0.insert(tenant.clone(), (now, per_minute));
+        self.0.insert(tenant.clone(), (now.saturating_add(believed).unwrap_or(now), per_minute));
     }
 }
 
@@ -82,19 +87,18 @@ impl Limiter {
 
     async fn per_minute_of(&self, store: &Store, tenant: &TenantId, now: Timestamp) -> u32 {
         let known = self.known.lock().ok().and_then(|known| known.get(tenant));
-        if let Some((_, per_minute)) = known.filter(|(read_at, _)| now.duration_since(*read_at) < BELIEVED) {
+        if let Some((_, per_minute)) = known.filter(|(until, _)| now < *until) {
             return per_minute;
         }
-        let own = match store.tenant_settings(tenant).await {
-            Ok(settings) => settings.recall_requests_per_minute,
+        let (per_minute, believed) = match store.within(PATIENCE).tenant_settings(tenant).await {
+            Ok(settings) => (settings.recall_requests_per_minute.unwrap_or(self.per_minute), BELIEVED),
             Err(error) => {
                 tracing::warn!(%error, "the settings of a tenant were not read");
-                return known.map_or(self.per_minute, |(_, per_minute)| per_minute);
+                (known.map_or(self.per_minute, |(_, per_minute)| per_minute), UNKNOWN)
             }
         };
-        let per_minute = own.unwrap_or(self.per_minute);
         if let Ok(mut known) = self.known.lock() {
-            known.remember(tenant, now, per_minute);
+            known.remember(tenant, now, believed, per_minute);
         }
         per_minute
     }
@@ -116,20 +120,20 @@ mod tests {
     fn any_number_of_tenants_takes_no_more_room_than_the_bound() {
         let mut known = Known::default();
         for number in 0..3 * MOST_KNOWN {
-            known.remember(&tenant(number), at(0), 7);
+            known.remember(&tenant(number), at(0), BELIEVED, 7);
             assert!(known.0.len() <= MOST_KNOWN);
-            assert_eq!(known.get(&tenant(number)), Some((at(0), 7)));
+            assert_eq!(known.get(&tenant(number)), Some((at(60), 7)));
         }
     }
 
     #[test]
     fn what_is_still_believed_stays_when_old_ones_make_room() {
         let mut known = Known::default();
-        (1..MOST_KNOWN).for_each(|number| known.remember(&tenant(number), at(0), 7));
-        known.remember(&tenant(0), at(59), 8);
-        known.remember(&tenant(0), at(60), 9);
+        (1..MOST_KNOWN).for_each(|number| known.remember(&tenant(number), at(0), BELIEVED, 7));
+        known.remember(&tenant(0), at(59), BELIEVED, 8);
+        known.remember(&tenant(0), at(60), UNKNOWN, 9);
         assert_eq!(known.0.len(), MOST_KNOWN, "one known already takes no room");
-        known.remember(&tenant(MOST_KNOWN), at(61), 7);
-        assert_eq!((known.0.len(), known.get(&tenant(0))), (2, Some((at(60), 9))));
+        known.remember(&tenant(MOST_KNOWN), at(61), BELIEVED, 7);
+        assert_eq!((known.0.len(), known.get(&tenant(0))), (2, Some((at(70), 9))));
     }
 }

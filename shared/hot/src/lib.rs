@@ -32,7 +32,10 @@ mod throttle;
 mod tool;
 mod working;
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 
 pub use budget::Reserved;
 pub use claim::ClaimedKey;
@@ -55,6 +58,9 @@ pub use throttle::Admitted;
 pub use tool::{MOST_TOOLS, ToolState};
 pub use working::{DocumentKey, DocumentKind, Edited, Excerpt, Expected, Kept, Revision};
 
+/// The share of a request's time that one attempt at it may take.
+const ATTEMPT: f32 = 0.4;
+
 /// The hot state: one table with string keys `pk` and `sk` and the time-to-live attribute `expires_at`, in seconds
 /// since 1970.
 ///
@@ -68,15 +74,31 @@ pub struct Hot {
 }
 
 impl Hot {
-    /// Hot state in `table`, with the usual lifetimes.
+    /// How long DynamoDB may take for a request, unless something else is said.
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// Hot state in `table`, with the usual lifetimes and timeout.
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table, lifetimes: Lifetimes::default(), seen: throttle::Seen::default() }
+        let hot = Self { client, table, lifetimes: Lifetimes::default(), seen: throttle::Seen::default() };
+        hot.with_timeout(Self::TIMEOUT)
     }
 
     /// The same hot state, with lifetimes of a deployment's own.
     #[must_use]
     pub const fn with_lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
+        self
+    }
+
+    /// The same hot state, waiting for DynamoDB at most so long for each request, and for one attempt at it a part of that,
+    /// so that a second one has its time.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(timeout)
+            .operation_attempt_timeout(timeout.mul_f32(ATTEMPT))
+            .build();
+        self.client = Client::from_conf(self.client.config().to_builder().timeout_config(timeouts).build());
         self
     }
 

@@ -2,10 +2,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::WhenExhausted;
-use hot::Lifetimes;
+use hot::{Hot, Lifetimes};
 use model::{EmbedderConfig, ModelConfig, Price};
 use queue::Routes;
 use secrecy::SecretString;
+use store::DatabaseConfig;
 
 /// What an invocation needs beside one question to a model: to begin with, and to answer with at the end.
 const LEFT_OF_AN_INVOCATION: Duration = Duration::from_secs(5);
@@ -13,13 +14,20 @@ const LEFT_OF_AN_INVOCATION: Duration = Duration::from_secs(5);
 /// How long an item of hot state may be set to live: a minute to thirty days.
 const LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 60..=30 * 24 * 60 * 60;
 
+/// How long a server behind the functions may be set to take.
+const TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
+
 /// Everything a function reads from its environment. `docs/CONFIGURATION.md` lists every variable.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where Postgres is.
     pub database: Secret,
+    /// How long it may take for a transaction, `DATABASE_TIMEOUT_SECONDS`.
+    pub database_timeout: Duration,
     /// The DynamoDB table of hot state.
     pub hot_table: String,
+    /// How long DynamoDB may take for a request, repeats included, `HOT_TIMEOUT_SECONDS`.
+    pub hot_timeout: Duration,
     /// Which queue wakes which agent.
     pub routes: Routes,
     /// What thinks.
@@ -158,6 +166,8 @@ impl Config {
         };
         Ok(Self {
             database,
+            database_timeout: timeout(variables, "DATABASE_TIMEOUT_SECONDS", DatabaseConfig::TIMEOUT)?,
+            hot_timeout: timeout(variables, "HOT_TIMEOUT_SECONDS", Hot::TIMEOUT)?,
             hot_table: needed("HOT_TABLE", "the name of the DynamoDB table")?.to_owned(),
             routes: Routes::parse(needed(Routes::VARIABLE, "agent=queue URL, separated by commas")?)?
                 .with_scheduled(given(Routes::SCHEDULED).unwrap_or_default())?,
@@ -214,16 +224,9 @@ impl Config {
 /// How long each kind of hot item lives, each by a variable of its own.
 fn lifetimes(variables: &HashMap<String, String>) -> Result<Lifetimes, InvalidConfig> {
     let usual = Lifetimes::default();
+    let expected = "a whole number of seconds from 60 to 2592000";
     let lifetime = |variable: &'static str, usual: Duration| {
-        let seconds = number(variables, variable, usual.as_secs())?;
-        if LIFETIME_SECONDS.contains(&seconds) {
-            return Ok(Duration::from_secs(seconds));
-        }
-        Err(InvalidConfig::Invalid {
-            variable,
-            got: seconds.to_string(),
-            expected: "a whole number of seconds from 60 to 2592000",
-        })
+        seconds(variables, variable, usual, LIFETIME_SECONDS, expected)
     };
     Ok(Lifetimes {
         session_context: lifetime("SESSION_CONTEXT_SECONDS", usual.session_context)?,
@@ -231,6 +234,29 @@ fn lifetimes(variables: &HashMap<String, String>) -> Result<Lifetimes, InvalidCo
         tool_state: lifetime("TOOL_STATE_SECONDS", usual.tool_state)?,
         step: lifetime("STEP_RESULT_SECONDS", usual.step)?,
     })
+}
+
+fn timeout(
+    variables: &HashMap<String, String>,
+    variable: &'static str,
+    usual: Duration,
+) -> Result<Duration, InvalidConfig> {
+    let expected = "a whole number of seconds from 1 to 300";
+    seconds(variables, variable, usual, TIMEOUT_SECONDS, expected)
+}
+
+fn seconds(
+    variables: &HashMap<String, String>,
+    variable: &'static str,
+    usual: Duration,
+    possible: std::ops::RangeInclusive<u64>,
+    expected: &'static str,
+) -> Result<Duration, InvalidConfig> {
+    let seconds = number(variables, variable, usual.as_secs())?;
+    if possible.contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(InvalidConfig::Invalid { variable, got: seconds.to_string(), expected })
 }
 
 fn is_secret(name: &str) -> bool {
@@ -301,6 +327,25 @@ mod tests {
         assert_eq!(checked(&with("116", "120")), Err(error.to_owned()));
         assert!(checked(&with("", "30")).is_err(), "the usual timeout is a minute");
         assert_eq!(checked(&[("MODEL_TIMEOUT_SECONDS", "60"), ("AGENT_TIMEOUT_SECONDS", "30")]), Ok(()));
+    }
+
+    #[test]
+    fn what_is_behind_a_function_may_take_as_long_as_its_variable_says() {
+        let with = |variable: &str, value: &str| {
+            let mut variables = complete();
+            variables.insert(variable.to_owned(), value.to_owned());
+            Config::from_map(&variables)
+                .map(|config| (config.database_timeout.as_secs(), config.hot_timeout.as_secs()))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(with("DATABASE_TIMEOUT_SECONDS", ""), Ok((10, 5)));
+        assert_eq!(with("DATABASE_TIMEOUT_SECONDS", "300"), Ok((300, 5)));
+        assert_eq!(with("HOT_TIMEOUT_SECONDS", "1"), Ok((10, 1)));
+        for (variable, wrong) in [("DATABASE_TIMEOUT_SECONDS", "0"), ("HOT_TIMEOUT_SECONDS", "301")] {
+            let error =
+                format!(r#"{variable} is "{wrong}", expected a whole number of seconds from 1 to 300"#);
+            assert_eq!(with(variable, wrong), Err(error));
+        }
     }
 
     #[test]

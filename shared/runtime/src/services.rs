@@ -44,7 +44,8 @@ impl Services {
             store: Store::new(&database, Role::Agent, config.concurrency)?,
             positions: Store::new(&database, Role::Reader, 1)?,
             hot: Hot::new(aws_sdk_dynamodb::Client::new(&aws), config.hot_table.clone())
-                .with_lifetimes(config.lifetimes),
+                .with_lifetimes(config.lifetimes)
+                .with_timeout(config.hot_timeout),
             publisher: Publisher::new(aws_sdk_sqs::Client::new(&aws)),
             config: with_api_keys(config, &aws).await?,
             database,
@@ -61,7 +62,7 @@ impl Services {
 /// Where Postgres is, with the secret resolved: for functions that need nothing else.
 pub async fn database(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::Result<DatabaseConfig> {
     let url = secrets::resolve(&config.database, aws).await?;
-    Ok(DatabaseConfig::parse(url.expose_secret())?)
+    Ok(DatabaseConfig::parse(url.expose_secret())?.with_timeout(config.database_timeout))
 }
 
 /// What seals the secrets of tenants: for functions that keep or use them.

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -37,9 +38,20 @@ pub enum InvalidDatabaseUrl {
 pub struct DatabaseConfig {
     url: SecretString,
     ssl_mode: SslMode,
+    timeout: Duration,
 }
 
+/// How long a server that cannot be reached may keep one waiting for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// After how long the kernel gives up on what was sent and never acknowledged, and on a peer that is gone.
+const LOST_AFTER: Duration = Duration::from_secs(30);
+/// How often the kernel asks whether a silent peer is still there.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
+
 impl DatabaseConfig {
+    /// How long Postgres may take, unless something else is said.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+
     /// Reads a libpq URL. `sslmode` is `verify-full` or `disable`; without one, it is `disable` on loopback and Unix
     /// sockets and `verify-full` elsewhere. `sslrootcert` names a PEM file, such as the bundle RDS publishes.
     pub fn parse(url: &str) -> Result<Self, InvalidDatabaseUrl> {
@@ -74,7 +86,7 @@ impl DatabaseConfig {
         if !kept.is_empty() {
             driver_url.query_pairs_mut().extend_pairs(kept);
         }
-        let config = Self { url: String::from(driver_url).into(), ssl_mode };
+        let config = Self { url: String::from(driver_url).into(), ssl_mode, timeout: Self::TIMEOUT };
         config.driver()?;
         Ok(config)
     }
@@ -84,6 +96,19 @@ impl DatabaseConfig {
         &self.ssl_mode
     }
 
+    /// The same, with another time that Postgres may take for one transaction of an agent, or to give a connection. Of
+    /// operators it is twice that, of sweeps twelve times.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long Postgres may take for one transaction of an agent.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The driver's configuration, without a role.
     pub fn driver(&self) -> Result<tokio_postgres::Config, InvalidDatabaseUrl> {
         let mut config: tokio_postgres::Config = self.url.expose_secret().parse()?;
@@ -91,7 +116,12 @@ impl DatabaseConfig {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
             SslMode::VerifyFull { .. } => tokio_postgres::config::SslMode::Require,
         });
-        config.connect_timeout(std::time::Duration::from_secs(5));
+        config
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_user_timeout(LOST_AFTER)
+            .keepalives_idle(LOST_AFTER)
+            .keepalives_interval(ALIVE_EVERY)
+            .keepalives_retries(3);
         Ok(config)
     }
 }

@@ -1,11 +1,19 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use domain::TenantId;
-use futures::future::try_join;
+use futures::future::{BoxFuture, try_join};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, Row, Statement};
+use tokio_postgres::{NoTls, Row, Statement, ToStatement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{DatabaseConfig, Error, client_config};
+
+/// How much longer than the one who asks the server keeps at a statement: nobody waits for its answer any more, and
+/// whoever asks has never to tell one that was ended here from one that was ended there.
+const SERVER_GRACE: Duration = Duration::from_secs(5);
 
 /// The group role a store acts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +34,7 @@ impl Role {
     /// Start-up options that take the role on before the first statement. Plans are made for the values at hand:
     /// a plan kept for one tenant's numbers can be wrong by orders of magnitude for the next. Compiling such a plan
     /// would cost a search more than running it.
-    fn options(self) -> &'static str {
+    const fn options(self) -> &'static str {
         match self {
             Self::Agent => "-c role=afterthought_agent -c plan_cache_mode=force_custom_plan -c jit=off",
             Self::Reader => "-c role=afterthought_reader -c plan_cache_mode=force_custom_plan",
@@ -35,12 +43,27 @@ impl Role {
             Self::Login => "-c plan_cache_mode=force_custom_plan",
         }
     }
+
+    /// How long Postgres may take for one transaction, where `usual` is what it may for one of an agent. Operators and
+    /// sweeps look at all tenants; erasures, clearing away and migrations take as long as they take.
+    fn patience(self, usual: Duration) -> Option<Duration> {
+        match self {
+            Self::Agent => Some(usual),
+            Self::Operator => Some(usual * 2),
+            Self::Reader => Some(usual * 12),
+            Self::Keeper | Self::Login => None,
+        }
+    }
 }
 
 /// A small pool of connections that act as one role.
+///
+/// Postgres has a time to answer in ([`DatabaseConfig::with_timeout`]), for a connection and for each transaction as a whole.
+/// What takes longer is [`Error::TimedOut`], and its connection is closed: the next transaction gets another.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    patience: Option<Duration>,
     config: DatabaseConfig,
 }
 
@@ -49,7 +72,14 @@ impl Store {
     /// replaced.
     pub fn new(config: &DatabaseConfig, role: Role, connections: usize) -> Result<Self, Error> {
         let mut driver = config.driver()?;
-        driver.options(role.options());
+        let patience = role.patience(config.timeout());
+        let options = role.options();
+        driver.options(match patience {
+            Some(patience) => {
+                format!("{options} -c statement_timeout={}", (patience + SERVER_GRACE).as_millis())
+            }
+            None => options.to_owned(),
+        });
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match client_config(config.ssl_mode())? {
             None => Manager::from_config(driver, NoTls, manager_config),
@@ -59,7 +89,7 @@ impl Store {
             .max_size(connections)
             .build()
             .map_err(|error| Error::Connection(Box::new(error)))?;
-        Ok(Self { pool, config: config.clone() })
+        Ok(Self { pool, patience, config: config.clone() })
     }
 
     /// A pool of its own to the same database, which acts as another role.
@@ -67,48 +97,142 @@ impl Store {
         Self::new(&self.config, role, connections)
     }
 
+    /// The same store for somebody who can do without an answer: it waits for Postgres at most so long.
+    #[must_use]
+    pub fn within(&self, most: Duration) -> Self {
+        let patience = self.patience.map_or(most, |patience| patience.min(most));
+        Self { patience: Some(patience), ..self.clone() }
+    }
+
     /// A connection, for statements that need no tenant.
-    pub(crate) async fn connection(&self) -> Result<Object, Error> {
-        Ok(self.pool.get().await?)
+    pub(crate) async fn connection(&self) -> Result<Connection, Error> {
+        let object = match self.patience {
+            None => self.pool.get().await?,
+            Some(patience) => {
+                timeout(patience, self.pool.get()).await.map_err(|_elapsed| Error::TimedOut(patience))??
+            }
+        };
+        let deadline = self.patience.map(|patience| (Instant::now() + patience, patience));
+        Ok(Connection { object: Some(object), deadline, is_lost: AtomicBool::new(false) })
     }
 
     /// A transaction as `tenant`, not yet begun.
     pub(crate) async fn transaction(&self, tenant: &TenantId) -> Result<Transaction, Error> {
         let connection = self.connection().await?;
-        let name_tenant =
-            connection.prepare_cached("select set_config('afterthought.tenant', $1, true)").await?;
-        Ok(Transaction { connection: Some(connection), name_tenant, tenant: tenant.clone() })
+        let name_tenant = connection.prepare("select set_config('afterthought.tenant', $1, true)").await?;
+        Ok(Transaction { connection, tenant: Some((name_tenant, tenant.clone())), is_over: false })
+    }
+
+    /// A transaction over all tenants, not yet begun, for a role that sees them.
+    pub(crate) async fn transaction_of_all(&self) -> Result<Transaction, Error> {
+        Ok(Transaction { connection: self.connection().await?, tenant: None, is_over: false })
     }
 }
 
-/// One transaction of one tenant on one connection.
+/// A connection of the pool, given back when this is dropped, or closed when an answer did not come in time.
+pub(crate) struct Connection {
+    object: Option<Object>,
+    /// Until when it may be used, and how long that is in all.
+    deadline: Option<(Instant, Duration)>,
+    is_lost: AtomicBool,
+}
+
+impl Connection {
+    fn object(&self) -> &Object {
+        self.object.as_ref().expect("only dropping this takes the connection out")
+    }
+
+    /// Waits for an answer until the deadline. On the heap: a transaction joins many of these, and callers hold it across
+    /// their own waits.
+    fn answered<'a, T: 'a>(
+        &'a self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        Box::pin(async move {
+            let Some((deadline, patience)) = self.deadline else { return Ok(answer.await?) };
+            match timeout_at(deadline, answer).await {
+                Ok(answered) => Ok(answered?),
+                Err(_elapsed) => {
+                    self.is_lost.store(true, Ordering::Relaxed);
+                    Err(Error::TimedOut(patience))
+                }
+            }
+        })
+    }
+
+    /// The statement, prepared once per connection.
+    pub(crate) fn prepare<'a>(&'a self, sql: &'a str) -> BoxFuture<'a, Result<Statement, Error>> {
+        self.answered(self.object().prepare_cached(sql))
+    }
+
+    /// Runs a statement for its rows.
+    pub(crate) fn query<'a, T: ?Sized + ToStatement + Sync>(
+        &'a self,
+        statement: &'a T,
+        values: &'a [&'a (dyn ToSql + Sync)],
+    ) -> BoxFuture<'a, Result<Vec<Row>, Error>> {
+        self.answered(self.object().query(statement, values))
+    }
+
+    /// Runs a statement for its one row, if there is one.
+    pub(crate) fn query_opt<'a, T: ?Sized + ToStatement + Sync>(
+        &'a self,
+        statement: &'a T,
+        values: &'a [&'a (dyn ToSql + Sync)],
+    ) -> BoxFuture<'a, Result<Option<Row>, Error>> {
+        self.answered(self.object().query_opt(statement, values))
+    }
+
+    /// Runs a statement for the number of rows it touched.
+    pub(crate) fn execute<'a>(
+        &'a self,
+        statement: &'a Statement,
+        values: &'a [&'a (dyn ToSql + Sync)],
+    ) -> BoxFuture<'a, Result<u64, Error>> {
+        self.answered(self.object().execute(statement, values))
+    }
+
+    /// Runs statements without values.
+    pub(crate) fn batch_execute<'a>(&'a self, sql: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        self.answered(self.object().batch_execute(sql))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take().filter(|_| *self.is_lost.get_mut()) {
+            drop(Object::take(object));
+        }
+    }
+}
+
+/// One transaction, of one tenant unless it is over all of them, on one connection.
 ///
 /// The statements of one `join!` share a round trip: they are sent in its order without waiting for each other's
 /// answers. Dropped before [`Transaction::end`] succeeded, the connection is closed and Postgres rolls back.
 pub(crate) struct Transaction {
-    connection: Option<Object>,
-    name_tenant: Statement,
-    tenant: TenantId,
+    connection: Connection,
+    /// The statement that names the tenant, and the tenant.
+    tenant: Option<(Statement, TenantId)>,
+    is_over: bool,
 }
 
 impl Transaction {
-    fn connection(&self) -> &Object {
-        self.connection
-            .as_ref()
-            .expect("only `end` takes the connection, and it takes the transaction with it")
-    }
-
     /// The statement, prepared once per connection.
-    pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, Error> {
-        Ok(self.connection().prepare_cached(sql).await?)
+    pub(crate) fn prepare<'a>(&'a self, sql: &'a str) -> BoxFuture<'a, Result<Statement, Error>> {
+        self.connection.prepare(sql)
     }
 
     /// Opens the transaction and names the tenant; joined before the first statements.
     pub(crate) async fn begin(&self) -> Result<(), Error> {
-        let tenant = self.tenant.as_str();
-        let connection = self.connection();
-        try_join(connection.batch_execute("begin"), connection.execute(&self.name_tenant, &[&tenant]))
-            .await?;
+        self.begin_as("begin").await
+    }
+
+    async fn begin_as(&self, begin: &str) -> Result<(), Error> {
+        let begin = self.connection.batch_execute(begin);
+        let Some((name_tenant, tenant)) = &self.tenant else { return begin.await };
+        let tenant = tenant.as_str();
+        try_join(begin, self.connection.execute(name_tenant, &[&tenant])).await?;
         Ok(())
     }
 
@@ -116,46 +240,40 @@ impl Transaction {
     /// it is made once per connection and kept until the tables' statistics change. Planning a search costs more than
     /// running it for most users. The whole of a table is never read, so that a plan of when it was small stays good.
     pub(crate) async fn begin_planned(&self) -> Result<(), Error> {
-        let tenant = self.tenant.as_str();
-        let connection = self.connection();
-        try_join(
-            connection.batch_execute(
-                "begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; \
-                 set local enable_mergejoin = off",
-            ),
-            connection.execute(&self.name_tenant, &[&tenant]),
+        self.begin_as(
+            "begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; \
+             set local enable_mergejoin = off",
         )
-        .await?;
-        Ok(())
+        .await
     }
 
     /// Runs a statement for its rows.
-    pub(crate) async fn query(
-        &self,
-        statement: &Statement,
-        values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
-        Ok(self.connection().query(statement, values).await?)
+    pub(crate) fn query<'a>(
+        &'a self,
+        statement: &'a Statement,
+        values: &'a [&'a (dyn ToSql + Sync)],
+    ) -> BoxFuture<'a, Result<Vec<Row>, Error>> {
+        self.connection.query(statement, values)
     }
 
     /// Runs a statement for the number of rows it touched.
-    pub(crate) async fn execute(
-        &self,
-        statement: &Statement,
-        values: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, Error> {
-        Ok(self.connection().execute(statement, values).await?)
+    pub(crate) fn execute<'a>(
+        &'a self,
+        statement: &'a Statement,
+        values: &'a [&'a (dyn ToSql + Sync)],
+    ) -> BoxFuture<'a, Result<u64, Error>> {
+        self.connection.execute(statement, values)
     }
 
     /// Asks Postgres to keep what was done; joined after the last statements. Had one of them failed, Postgres makes
     /// it a rollback.
-    pub(crate) async fn commit(&self) -> Result<(), Error> {
-        Ok(self.connection().batch_execute("commit").await?)
+    pub(crate) fn commit(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.connection.batch_execute("commit")
     }
 
     /// Undoes what was done, where nothing of it is to stay.
-    pub(crate) async fn rollback(&self) -> Result<(), Error> {
-        Ok(self.connection().batch_execute("rollback").await?)
+    pub(crate) fn rollback(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.connection.batch_execute("rollback")
     }
 
     /// Undoes what was done, gives the connection back, and answers.
@@ -167,14 +285,14 @@ impl Transaction {
 
     /// Gives the connection back after a commit or rollback that succeeded.
     pub(crate) fn end(mut self) {
-        drop(self.connection.take());
+        self.is_over = true;
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            drop(Object::take(connection));
+        if !self.is_over {
+            *self.connection.is_lost.get_mut() = true;
         }
     }
 }

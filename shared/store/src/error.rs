@@ -26,6 +26,9 @@ pub enum Error {
     /// Postgres answered with an error, or the connection broke.
     #[error("Postgres: {}", describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
+    /// Postgres did not answer in time. Whether what was asked for has been done, or will be, is unknown.
+    #[error("Postgres did not answer within {} s", .0.as_secs_f32())]
+    TimedOut(std::time::Duration),
     /// No connection could be had.
     #[error("no connection to Postgres: {0}")]
     Connection(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -100,7 +100,7 @@ impl Store {
             transaction.end();
         } else {
             let connection = self.connection().await?;
-            let insert = connection.prepare_cached(insert).await?;
+            let insert = connection.prepare(insert).await?;
             connection.execute(&insert, &values).await?;
         }
         Ok(())
@@ -116,17 +116,18 @@ impl Store {
     /// to be woken for: its sessions behind their head that nothing holds. Repeated, it answers the same, so that what
     /// was not woken can be. For [`crate::Role::Operator`].
     pub async fn resume(&self, target: &Target, agents: &[&str]) -> Result<Vec<Behind>, Error> {
-        let mut connection = self.connection().await?;
-        let transaction = connection.transaction().await?;
-        let delete = transaction.prepare_cached(include_str!("../queries/delete_holds_on.sql")).await?;
-        let find = transaction.prepare_cached(include_str!("../queries/find_target_behind.sql")).await?;
+        let transaction = self.transaction_of_all().await?;
+        let delete = transaction.prepare(include_str!("../queries/delete_holds_on.sql")).await?;
+        let find = transaction.prepare(include_str!("../queries/find_target_behind.sql")).await?;
         let (tenant, session) = (target.tenant(), target.session());
         let user = target.user().filter(|_user| session.is_none());
         let agents = target.agents(agents);
+        transaction.begin().await?;
         transaction.execute(&delete, &[&tenant, &target.agent, &user, &session]).await?;
         let rows = transaction.query(&find, &[&tenant, &user, &session, &agents]).await?;
         let found = rows.iter().map(behind).collect::<Result<_, _>>()?;
         transaction.commit().await?;
+        transaction.end();
         Ok(found)
     }
 
@@ -135,7 +136,7 @@ impl Store {
     pub async fn holds(&self, limit: u16) -> Result<Vec<HoldRecord>, Error> {
         let connection = self.connection().await?;
         let list = connection
-            .prepare_cached(
+            .prepare(
                 "select id, tenant, agent, user_id, session_id, reason, until, created_at
                  from afterthought.holds order by reason <> 'pause', created_at desc, id limit $1",
             )
@@ -172,14 +173,14 @@ impl Store {
     pub async fn ended_holds(&self, agents: &[&str]) -> Result<(Vec<Uuid>, Vec<Behind>), Error> {
         let connection = self.connection().await?;
         let list = connection
-            .prepare_cached("select id from afterthought.holds where until <= now() order by until limit $1")
+            .prepare("select id from afterthought.holds where until <= now() order by until limit $1")
             .await?;
         let rows = connection.query(&list, &[&MOST_ENDED]).await?;
         let ended: Vec<Uuid> = rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
         if ended.is_empty() {
             return Ok((ended, Vec::new()));
         }
-        let find = connection.prepare_cached(include_str!("../queries/find_ended_behind.sql")).await?;
+        let find = connection.prepare(include_str!("../queries/find_ended_behind.sql")).await?;
         let rows = connection.query(&find, &[&ended, &agents]).await?;
         let behind = rows.iter().map(behind).collect::<Result<_, _>>()?;
         Ok((ended, behind))
@@ -190,8 +191,8 @@ impl Store {
     pub async fn delete_holds(&self, ended: &[Uuid]) -> Result<u64, Error> {
         let connection = self.connection().await?;
         let delete = connection
-            .prepare_cached("delete from afterthought.holds where id = any($1) and until <= now()")
+            .prepare("delete from afterthought.holds where id = any($1) and until <= now()")
             .await?;
-        Ok(connection.execute(&delete, &[&ended]).await?)
+        connection.execute(&delete, &[&ended]).await
     }
 }

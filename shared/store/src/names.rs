@@ -16,7 +16,7 @@ impl Store {
         let sessions: Vec<Uuid> = sessions.iter().map(|session| session.0).collect();
         let connection = self.connection().await?;
         let read = connection
-            .prepare_cached("select id, user_id, session from afterthought.sessions where id = any($1)")
+            .prepare("select id, user_id, session from afterthought.sessions where id = any($1)")
             .await?;
         let rows = connection.query(&read, &[&sessions]).await?;
         rows.iter()

@@ -59,14 +59,12 @@ impl Store {
         let connection = self.connection().await?;
         let rows = match span {
             SweepSpan::All { until } => {
-                let find = connection
-                    .prepare_cached(include_str!("../queries/find_all_sessions_behind.sql"))
-                    .await?;
+                let find =
+                    connection.prepare(include_str!("../queries/find_all_sessions_behind.sql")).await?;
                 connection.query(&find, &[&agents, &until]).await?
             }
             SweepSpan::Recent { since, until } => {
-                let find =
-                    connection.prepare_cached(include_str!("../queries/find_sessions_behind.sql")).await?;
+                let find = connection.prepare(include_str!("../queries/find_sessions_behind.sql")).await?;
                 connection.query(&find, &[&agents, &until, &since]).await?
             }
         };
@@ -77,7 +75,7 @@ impl Store {
     /// agent's cursor has reached the version, or it is not to think about the session now, or the session is gone.
     pub async fn caught_up(&self, woken: &[(&str, SessionId, i64)]) -> Result<Vec<bool>, Error> {
         let connection = self.connection().await?;
-        let find = connection.prepare_cached(include_str!("../queries/find_caught_up.sql")).await?;
+        let find = connection.prepare(include_str!("../queries/find_caught_up.sql")).await?;
         let agents: Vec<&str> = woken.iter().map(|(agent, ..)| *agent).collect();
         let sessions: Vec<uuid::Uuid> = woken.iter().map(|(_, session, _)| session.0).collect();
         let versions: Vec<i64> = woken.iter().map(|(.., version)| *version).collect();
@@ -88,7 +86,7 @@ impl Store {
     /// The state of a replication slot; `None` when there is none of this name.
     pub async fn slot_state(&self, slot: &str) -> Result<Option<SlotState>, Error> {
         let connection = self.connection().await?;
-        let read = connection.prepare_cached(include_str!("../queries/read_slot.sql")).await?;
+        let read = connection.prepare(include_str!("../queries/read_slot.sql")).await?;
         let Some(row) = connection.query_opt(&read, &[&slot]).await? else { return Ok(None) };
         Ok(Some(SlotState {
             lost: row.try_get::<_, Option<bool>>("lost")?.unwrap_or(false),

@@ -96,7 +96,7 @@ impl Store {
     /// Quarantined runs that nothing has closed, the latest first, at most `limit`. For [`crate::Role::Operator`].
     pub async fn quarantined(&self, filter: &RunFilter, limit: u16) -> Result<Vec<Quarantined>, Error> {
         let connection = self.connection().await?;
-        let list = connection.prepare_cached(include_str!("../queries/list_quarantined.sql")).await?;
+        let list = connection.prepare(include_str!("../queries/list_quarantined.sql")).await?;
         let RunFilter { target, before, .. } = filter;
         let (since, until) = (filter.since.map(stored_moment), filter.until.map(stored_moment));
         let reason = filter.reason.as_deref().map(stored_error);
@@ -133,7 +133,7 @@ impl Store {
     /// [`crate::Role::Operator`].
     pub async fn runs(&self, filter: &RunFilter, limit: u16) -> Result<Vec<RunRecord>, Error> {
         let connection = self.connection().await?;
-        let list = connection.prepare_cached(include_str!("../queries/list_runs.sql")).await?;
+        let list = connection.prepare(include_str!("../queries/list_runs.sql")).await?;
         let RunFilter { target, outcome, before, .. } = filter;
         let (since, until) = (filter.since.map(stored_moment), filter.until.map(stored_moment));
         let reason = filter.reason.as_deref().map(stored_error);

@@ -23,7 +23,7 @@ impl Store {
     /// How far each of `agents` is. For a store that acts as its login or as the reader.
     pub async fn progress(&self, agents: &[&str]) -> Result<Vec<AgentProgress>, Error> {
         let connection = self.connection().await?;
-        let read = connection.prepare_cached(include_str!("../queries/read_progress.sql")).await?;
+        let read = connection.prepare(include_str!("../queries/read_progress.sql")).await?;
         let rows = connection.query(&read, &[&agents]).await?;
         rows.iter()
             .map(|row| {

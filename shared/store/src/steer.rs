@@ -53,17 +53,18 @@ impl Store {
         agents: &[&str],
         before: Option<Timestamp>,
     ) -> Result<Vec<Cancelled>, Error> {
-        let mut connection = self.connection().await?;
-        let transaction = connection.transaction().await?;
-        let open = transaction.prepare_cached(include_str!("../queries/open_cursors.sql")).await?;
-        let cancel = transaction.prepare_cached(include_str!("../queries/cancel_windows.sql")).await?;
+        let transaction = self.transaction_of_all().await?;
+        let open = transaction.prepare(include_str!("../queries/open_cursors.sql")).await?;
+        let cancel = transaction.prepare(include_str!("../queries/cancel_windows.sql")).await?;
         let (tenant, user, session) = (target.tenant(), target.user(), target.session());
         let agents = target.agents(agents);
         let before = before.map(stored_moment);
+        transaction.begin().await?;
         transaction.execute(&open, &[&tenant, &user, &session, &agents]).await?;
         let rows = transaction.query(&cancel, &[&tenant, &user, &session, &agents, &before]).await?;
         let cancelled = rows.iter().map(cancelled).collect::<Result<_, _>>()?;
         transaction.commit().await?;
+        transaction.end();
         Ok(cancelled)
     }
 
@@ -92,18 +93,19 @@ impl Store {
             ReplayFrom::Version(version) => (Some(version.max(1)), None),
             ReplayFrom::Since(since) => (None, Some(stored_moment(since))),
         };
-        let mut connection = self.connection().await?;
-        let transaction = connection.transaction().await?;
-        let send_back = transaction.prepare_cached(include_str!("../queries/send_back.sql")).await?;
-        let close = transaction.prepare_cached(include_str!("../queries/close_replayed.sql")).await?;
+        let transaction = self.transaction_of_all().await?;
+        let send_back = transaction.prepare(include_str!("../queries/send_back.sql")).await?;
+        let close = transaction.prepare(include_str!("../queries/close_replayed.sql")).await?;
         let (tenant, user, session) = (target.tenant(), target.user(), target.session());
         let agents = target.agents(agents);
+        transaction.begin().await?;
         let rows =
             transaction.query(&send_back, &[&tenant, &user, &session, &agents, &version, &since]).await?;
         // A statement of its own: it sees what was quarantined up to the moment the cursors were locked.
         transaction.execute(&close, &[&tenant, &user, &session, &agents]).await?;
         let sent = rows.iter().map(behind).collect::<Result<_, _>>()?;
         transaction.commit().await?;
+        transaction.end();
         Ok(sent)
     }
 }

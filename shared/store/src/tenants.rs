@@ -8,8 +8,7 @@ impl Store {
     /// What a tenant has of its own; `None` when there is no such tenant. For [`crate::Role::Keeper`], which sees all.
     pub async fn tenant_settings_of(&self, tenant: &TenantId) -> Result<Option<TenantSettings>, Error> {
         let connection = self.connection().await?;
-        let read =
-            connection.prepare_cached("select settings from afterthought.tenants where tenant = $1").await?;
+        let read = connection.prepare("select settings from afterthought.tenants where tenant = $1").await?;
         let row = connection.query_opt(&read, &[&tenant.as_str()]).await?;
         row.map(|row| Ok(settings(tenant, row.try_get("settings")?))).transpose()
     }

@@ -114,7 +114,7 @@ impl Store {
     /// time, or an erasure is not complete.
     pub async fn tenants_to_tidy(&self, tidied_before: Timestamp) -> Result<Vec<UntidyTenant>, Error> {
         let connection = self.connection().await?;
-        let list = connection.prepare_cached(include_str!("../queries/list_tenants_to_tidy.sql")).await?;
+        let list = connection.prepare(include_str!("../queries/list_tenants_to_tidy.sql")).await?;
         let rows = connection.query(&list, &[&tidied_before]).await?;
         rows.iter()
             .map(|row| {

@@ -16,7 +16,7 @@ impl Store {
         limit: u16,
     ) -> Result<Vec<(TenantId, UserId)>, Error> {
         let connection = self.connection().await?;
-        let find = connection.prepare_cached(include_str!("../queries/find_users_behind.sql")).await?;
+        let find = connection.prepare(include_str!("../queries/find_users_behind.sql")).await?;
         let (tenant, user) = last.map_or(("", ""), |(tenant, user)| (tenant.as_str(), user.as_str()));
         let rows = connection.query(&find, &[&agent, &tenant, &user, &i64::from(limit)]).await?;
         rows.iter()

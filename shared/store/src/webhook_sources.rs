@@ -78,7 +78,7 @@ impl Store {
     /// A source whosever it is.
     pub async fn find_webhook_source(&self, id: Uuid) -> Result<Option<WebhookSource>, Error> {
         let connection = self.connection().await?;
-        let find = connection.prepare_cached(include_str!("../queries/find_webhook_source.sql")).await?;
+        let find = connection.prepare(include_str!("../queries/find_webhook_source.sql")).await?;
         connection.query_opt(&find, &[&id]).await?.as_ref().map(source).transpose()
     }
 

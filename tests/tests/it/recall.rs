@@ -1,6 +1,7 @@
 //! The indexer and the recall function together, with real Postgres and the real DynamoDB protocol.
 
 mod hydrate;
+mod stalled;
 
 use std::collections::HashMap;
 

@@ -6,6 +6,8 @@ mod people;
 mod scopes;
 mod state;
 
+use std::time::Duration;
+
 use ::hot::{ActiveMemory, DocumentKey, DocumentKind, Kept, PendingTurn, SessionContext};
 use axum::extract::State as FromState;
 use domain::{MemoryType, SessionName, TenantId, UserId};
@@ -39,6 +41,8 @@ const ACTIVE_EVENTS: u16 = 40;
 /// How many of the latest messages say what the past is searched for, and how much of each, in bytes.
 const LATEST_MESSAGES: usize = 3;
 const LATEST_BYTES: usize = 1024;
+/// How long a session that hot state has waits for Postgres.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// The agent that keeps the hot state, by whose cursor the log tells what should be there.
 const HOT_AGENT: &str = "indexer";
 
@@ -119,8 +123,13 @@ impl Parts {
             related: search,
             hot_agent: HOT_AGENT,
         };
-        let (asked, ()) =
-            join!(self.store.hydrate(tenant, user, &wanted), self.extend(tenant, user, &hot, now));
+        // What hot state has is an answer already; without it there is none but the log's.
+        let store = if live.is_some() || !pending.is_empty() {
+            self.store.within(PATIENCE)
+        } else {
+            self.store.clone()
+        };
+        let (asked, ()) = join!(store.hydrate(tenant, user, &wanted), self.extend(tenant, user, &hot, now));
         let hydration = match asked {
             Ok(hydration) => Some(hydration),
             Err(error) if live.is_some() || !pending.is_empty() => {

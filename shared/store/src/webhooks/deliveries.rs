@@ -267,8 +267,7 @@ impl Store {
         waiting_since: Timestamp,
     ) -> Result<Vec<(TenantId, Uuid)>, Error> {
         let connection = self.connection().await?;
-        let find =
-            connection.prepare_cached(include_str!("../../queries/find_endpoints_waiting.sql")).await?;
+        let find = connection.prepare(include_str!("../../queries/find_endpoints_waiting.sql")).await?;
         let rows = connection.query(&find, &[&now, &waiting_since]).await?;
         rows.iter()
             .map(|row| {
