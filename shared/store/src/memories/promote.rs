@@ -60,7 +60,7 @@ impl Store {
             Requests::prepare(&transaction),
             Appends::prepare(&transaction),
             Locks::prepare(&transaction),
-            transaction.prepare(include_str!("../../queries/lock_holder.sql")),
+            transaction.prepare(include_str!("../../queries/find_holder.sql")),
         )?;
         let ((), claimed, found, holder) = try_join!(
             transaction.begin(),

@@ -126,6 +126,7 @@ pub(super) struct Locks {
     find: Statement,
     lock: Statement,
     lock_holder: Statement,
+    find_holder: Statement,
     sessions: Statement,
 }
 
@@ -134,13 +135,14 @@ const MOST_SESSIONS: i64 = 20;
 
 impl Locks {
     pub(super) async fn prepare(transaction: &Transaction) -> Result<Self, Error> {
-        let (find, lock, lock_holder, sessions) = try_join!(
+        let (find, lock, lock_holder, find_holder, sessions) = try_join!(
             transaction.prepare(include_str!("../../queries/find_memory_to_change.sql")),
             transaction.prepare(include_str!("../../queries/lock_memory.sql")),
             transaction.prepare(include_str!("../../queries/lock_holder.sql")),
+            transaction.prepare(include_str!("../../queries/find_holder.sql")),
             transaction.prepare(include_str!("../../queries/list_memory_sessions.sql")),
         )?;
-        Ok(Self { find, lock, lock_holder, sessions })
+        Ok(Self { find, lock, lock_holder, find_holder, sessions })
     }
 
     pub(super) async fn find(
@@ -157,11 +159,15 @@ impl Locks {
     /// The memory and what holds in its place, which may be itself, both locked, and the sessions that may show it.
     pub(super) async fn lock(&self, transaction: &Transaction, memory: MemoryId) -> Result<Locked, Error> {
         let value: [&(dyn ToSql + Sync); 1] = [&memory.0];
-        let (own, holder, sessions) = try_join!(
+        let (own, mut holder, sessions) = try_join!(
             transaction.query(&self.lock, &value),
             transaction.query(&self.lock_holder, &value),
             async { transaction.query(&self.sessions, &[&memory.0, &MOST_SESSIONS]).await },
         )?;
+        // What held when the lock was asked for may have been replaced while it was waited for: then another one holds now.
+        while holder.is_empty() && !transaction.query(&self.find_holder, &value).await?.is_empty() {
+            holder = transaction.query(&self.lock_holder, &value).await?;
+        }
         let sessions = sessions.iter().map(|row| row.try_get::<_, Uuid>("session"));
         Ok(Locked {
             own: own.into_iter().next(),

@@ -1,6 +1,7 @@
 //! Many hands on one memory: one winner for each version, nothing lost, never two that hold.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -150,6 +151,54 @@ async fn a_correction_and_an_agent_at_once_leave_the_one_that_was_said_last() {
         }
         assert_eq!(stage.ask("DELETE", &format!("/memories/{}", id(&holds, "id")), None).await.status, 204);
     }
+}
+
+#[tokio::test]
+async fn a_correction_that_waits_while_what_holds_is_replaced_merges_with_what_took_its_place() {
+    let stage = Stage::set().await;
+    let first = home(&stage).await;
+    let data = json!({"city": "Bern", "zip": 3000});
+    let second =
+        stage.correct(&first, json!({"version": 1, "content": "Ada lives in Bern", "data": data})).await;
+    let second = id(&second.body, "memory");
+    // An agent that replaces what holds, and is slow to commit.
+    let mut agent = stage.database.client().await.unwrap();
+    let agent = agent.transaction().await.unwrap();
+    let third: String = agent
+        .query_one(
+            "with closed as (
+                 update afterthought.memories
+                 set valid_to = now(), superseded_by = gen_random_uuid(), version = version + 1
+                 where id::text = $1
+                 returning *
+             )
+             select superseded_by::text from closed",
+            &[&second],
+        )
+        .await
+        .unwrap()
+        .get(0);
+    let insert = "insert into afterthought.memories
+            (id, tenant, user_id, session_id, scope, type, key, content, data, confidence, agent, model, valid_from)
+        select $2::text::uuid, tenant, user_id, session_id, scope, type, key, content, data || '{\"street\": \"Ring\"}',
+               confidence, 'test', 'test', now()
+        from afterthought.memories where id::text = $1";
+    assert_eq!(agent.execute(insert, &[&second, &third]).await.unwrap(), 1);
+    let waiting = "select count(*) from pg_stat_activity
+                   where datname = current_database() and wait_event_type = 'Lock'";
+    let body = json!({
+        "version": 1, "content": "Ada lives in Bern", "merge": true, "data": {"city": "Bern", "canton": "BE"},
+    });
+    let committing = async {
+        while stage.number(waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        agent.commit().await.unwrap();
+    };
+    let (corrected, ()) = tokio::join!(stage.correct(&first, body), committing);
+    assert_eq!((corrected.status, &corrected.body["supersedes"]), (200, &json!(third)), "{}", corrected.body);
+    let holds = stage.only("").await;
+    assert_eq!(holds["data"], json!({"city": "Bern", "zip": 3000, "street": "Ring", "canton": "BE"}));
 }
 
 /// Rounds of everything at once on one key, drawn from a fixed sequence: whatever meets whatever, at most one memory holds,
