@@ -4,6 +4,7 @@ use axum::RequestPartsExt;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use domain::{KeyScopes, TenantId};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -43,8 +44,17 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let header = parts.headers.get(TENANT_HEADER).map(axum::http::HeaderValue::as_bytes);
+        let header = one_header(&parts.headers, TENANT_HEADER)?.map(HeaderValue::as_bytes);
         Ok(Self { tenant: read_tenant(header)?, scopes: KeyScopes::all() })
+    }
+}
+
+/// The value of a header, when it is given. Given twice, it says two things, and neither counts.
+pub fn one_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(Problem::invalid(name, format!("header `{name}` is given more than once"))),
     }
 }
 
@@ -185,7 +195,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let Some(header) = parts.headers.get(KEY_HEADER) else { return Ok(Self(None)) };
+        let Some(header) = one_header(&parts.headers, KEY_HEADER)? else { return Ok(Self(None)) };
         let key = header.to_str().ok().filter(|key| (1..=LONGEST_KEY_BYTES).contains(&key.len()));
         let key = key.ok_or_else(|| {
             Problem::invalid(
@@ -357,6 +367,20 @@ mod tests {
         }
         let (mut head, ()) = request.body(()).unwrap().into_parts();
         IdempotencyKey::from_request_parts(&mut head, &()).await.map(|key| key.0)
+    }
+
+    #[tokio::test]
+    async fn a_header_that_is_given_twice_is_refused_by_its_name() {
+        for name in [TENANT_HEADER, KEY_HEADER] {
+            let request = Request::builder().header(name, "one").header(name, "two");
+            let (mut head, ()) = request.body(()).unwrap().into_parts();
+            let problem = match name {
+                TENANT_HEADER => Caller::from_request_parts(&mut head, &()).await.unwrap_err(),
+                _ => IdempotencyKey::from_request_parts(&mut head, &()).await.unwrap_err(),
+            };
+            assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some(name)));
+            assert!(problem.detail.contains("more than once"), "{}", problem.detail);
+        }
     }
 
     #[tokio::test]

@@ -9,15 +9,17 @@ mod document;
 mod extract;
 mod frame;
 mod limit;
+mod page;
 mod problem;
 mod value;
 
 pub use answer::Answer;
 pub use extract::{
-    Caller, IdempotencyKey, Json, Nothing, PathOf, Query, TENANT_HEADER, body_of, read_arguments, read_json,
-    read_query,
+    Caller, IdempotencyKey, Json, Nothing, PathOf, Query, TENANT_HEADER, body_of, one_header, read_arguments,
+    read_json, read_query,
 };
 pub use frame::{respond, routed};
 pub use limit::Limiter;
+pub use page::page_length;
 pub use problem::{Problem, postgres_is_down};
 pub use value::{Moment, Short, Whole};

@@ -18,7 +18,7 @@ with named as materialized (
 select version, event_type, schema_version, role, speaker, content, metadata, occurred_at
 from (
     select v.*, row_number() over newer as position,
-           sum(octet_length(coalesce(v.content, '')) + pg_column_size(v.metadata)) over newer as bytes
+           sum(octet_length(coalesce(v.content, '')) + octet_length(v.metadata::text)) over newer as bytes
     from (
         select *
         from afterthought.session_events

@@ -8,7 +8,7 @@ left join lateral (
     select sized.*
     from (
         select v.*, count(*) over () as found, row_number() over newer as position,
-               sum(octet_length(coalesce(v.content, '')) + pg_column_size(v.metadata)) over newer as bytes
+               sum(octet_length(coalesce(v.content, '')) + octet_length(v.metadata::text)) over newer as bytes
         from (
             select *
             from afterthought.session_events

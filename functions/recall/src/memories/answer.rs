@@ -7,6 +7,7 @@ use store::{ListedMemory, MemoryCase, MemoryChange, MemoryLink, MemoryPosition, 
 use utoipa::ToSchema;
 
 use super::request::Cursor;
+use crate::http::page_length;
 use crate::search::PlainMemory;
 
 /// A page of memories, the last stored first.
@@ -19,14 +20,16 @@ pub(crate) struct MemoryPage {
 
 impl MemoryPage {
     /// The page of at most `limit` out of memories of which one more was asked for.
-    pub(crate) fn of(mut listed: Vec<ListedMemory>, limit: u16) -> Self {
-        let more = listed.len() > usize::from(limit);
-        listed.truncate(usize::from(limit));
-        let position = |last: &ListedMemory| {
-            Cursor(MemoryPosition { created_at: last.created_at, id: last.memory.id }).text()
-        };
-        let next = listed.last().filter(|_| more).map(position);
-        Self { memories: listed.into_iter().map(KeptMemory::from).collect(), next }
+    pub(crate) fn of(listed: Vec<ListedMemory>, limit: u16) -> Self {
+        let position =
+            |memory: &ListedMemory| MemoryPosition { created_at: memory.created_at, id: memory.memory.id };
+        let positions: Vec<MemoryPosition> = listed.iter().map(position).collect();
+        let mut memories: Vec<KeptMemory> = listed.into_iter().map(KeptMemory::from).collect();
+        let (length, found) = (page_length(&memories, limit), memories.len());
+        memories.truncate(length);
+        let last = positions.into_iter().take(length).next_back();
+        let next = last.filter(|_| length < found).map(|last| Cursor(last).text());
+        Self { memories, next }
     }
 }
 

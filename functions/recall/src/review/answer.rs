@@ -7,6 +7,7 @@ use serde_json::Value;
 use store::{DecisionRecord, ReviewCase, ReviewEvidence, ReviewItem};
 use utoipa::ToSchema;
 
+use crate::http::page_length;
 use crate::search::PlainMemory;
 
 /// A page of what waits.
@@ -91,11 +92,12 @@ pub(crate) struct DecisionAnswer {
 
 impl ReviewListAnswer {
     /// A page of at most `limit`, made of one more where there are more.
-    pub(crate) fn of(mut items: Vec<ReviewItem>, limit: u16) -> Self {
-        let has_next = items.len() > usize::from(limit);
-        items.truncate(usize::from(limit));
-        let last = items.last().map(|item| item.pending.memory.id);
-        Self { reviews: items.into_iter().map(Into::into).collect(), next: last.filter(|_last| has_next) }
+    pub(crate) fn of(items: Vec<ReviewItem>, limit: u16) -> Self {
+        let mut reviews: Vec<ProposalAnswer> = items.into_iter().map(Into::into).collect();
+        let (length, found) = (page_length(&reviews, limit), reviews.len());
+        reviews.truncate(length);
+        let next = reviews.last().filter(|_| length < found).map(|last| last.id);
+        Self { reviews, next }
     }
 }
 

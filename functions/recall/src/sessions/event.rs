@@ -10,6 +10,7 @@ use super::failed;
 use crate::Parts;
 use crate::http::{
     Answer, Caller, IdempotencyKey, Json, Moment, OfSession, PathOf, Problem, Query, Shared, Whole,
+    page_length,
 };
 
 /// How many events are appended at once.
@@ -267,8 +268,10 @@ impl Parts {
     ) -> Result<EventsAnswer, Problem> {
         let page = self.store.session_events(of.path(tenant), after, limit, event_type).await;
         let page = page.map_err(|error| failed(&error))?.ok_or_else(|| of.unknown())?;
-        let events: Vec<EventAnswer> = page.events.into_iter().map(Into::into).collect();
-        let next = events.last().filter(|_| page.more).map(|event| event.version);
+        let mut events: Vec<EventAnswer> = page.events.into_iter().map(Into::into).collect();
+        let (length, found) = (page_length(&events, limit), events.len());
+        events.truncate(length);
+        let next = events.last().filter(|_| page.more || length < found).map(|event| event.version);
         Ok(EventsAnswer { version: page.head, events, next })
     }
 }

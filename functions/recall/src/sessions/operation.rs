@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{check_document, check_text, failed};
 use crate::Parts;
-use crate::http::{Answer, Caller, Json, OfSession, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{Answer, Caller, Json, OfSession, PathOf, Problem, Query, Shared, Whole, page_length};
 
 /// How large an input or a result may be, in bytes of JSON.
 const MOST_BYTES: usize = 64 * 1024;
@@ -292,11 +292,12 @@ impl Parts {
     ) -> Result<OperationsAnswer, Problem> {
         // One more than wanted tells whether there is a next page.
         let found = self.store.operations(of.path(tenant), after, limit + 1, status).await;
-        let mut found = found.map_err(|error| failed(&error))?.ok_or_else(|| of.unknown())?;
-        let more = found.len() > usize::from(limit);
-        found.truncate(usize::from(limit));
-        let next = found.last().filter(|_| more).map(|operation| operation.id);
-        Ok(OperationsAnswer { operations: found.into_iter().map(Into::into).collect(), next })
+        let found = found.map_err(|error| failed(&error))?.ok_or_else(|| of.unknown())?;
+        let mut operations: Vec<OperationAnswer> = found.into_iter().map(Into::into).collect();
+        let (length, found) = (page_length(&operations, limit), operations.len());
+        operations.truncate(length);
+        let next = operations.last().filter(|_| length < found).map(|operation| operation.id);
+        Ok(OperationsAnswer { operations, next })
     }
 
     async fn complete_operation(

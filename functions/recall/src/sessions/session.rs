@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use super::{check_document, failed};
 use crate::Parts;
-use crate::http::{Answer, Caller, Json, Moment, OfSession, OfUser, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{
+    Answer, Caller, Json, Moment, OfSession, OfUser, PathOf, Problem, Query, Shared, Whole, page_length,
+};
 
 /// How many sessions a page has when nobody says.
 const USUAL_PAGE: u16 = 20;
@@ -74,7 +76,7 @@ impl TryFrom<String> for Cursor {
 }
 
 impl Cursor {
-    fn after(session: &Session) -> String {
+    fn after(session: &SessionAnswer) -> String {
         format!("{}.{}", session.created_at.as_microsecond(), session.id.0.simple())
     }
 }
@@ -189,11 +191,12 @@ impl Parts {
         };
         // One more than wanted tells whether there is a next page.
         let found = self.store.sessions(tenant, user, &filter, limit + 1).await;
-        let mut sessions = found.map_err(|error| failed(&error))?;
-        let more = sessions.len() > usize::from(limit);
-        sessions.truncate(usize::from(limit));
-        let next = sessions.last().filter(|_| more).map(Cursor::after);
-        Ok(SessionsAnswer { sessions: sessions.into_iter().map(Into::into).collect(), next })
+        let mut sessions: Vec<SessionAnswer> =
+            found.map_err(|error| failed(&error))?.into_iter().map(Into::into).collect();
+        let (length, found) = (page_length(&sessions, limit), sessions.len());
+        sessions.truncate(length);
+        let next = sessions.last().filter(|_| length < found).map(Cursor::after);
+        Ok(SessionsAnswer { sessions, next })
     }
 
     async fn change_session(

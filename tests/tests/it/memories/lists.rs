@@ -127,3 +127,27 @@ async fn a_page_of_many_memories_is_read_by_its_index_under_row_level_security()
         assert!(blocks < most_blocks, "{what}: {blocks} blocks, {text}");
     }
 }
+
+#[tokio::test]
+async fn a_page_of_large_memories_ends_before_it_is_too_long_and_the_next_goes_on() {
+    let stage = Stage::set().await;
+    let insert = "insert into afterthought.memories
+            (id, tenant, user_id, scope, type, key, content, data, confidence, agent, model, valid_from, created_at)
+        select gen_random_uuid(), 'default', 'ada', 'user', 'fact', 'k' || n, 'memory ' || n,
+               jsonb_build_object('text', repeat('x', 60000)), 0.5, 'test', 'test', now(),
+               now() - interval '1 day' + n * interval '1 second'
+        from generate_series(1, 100) as n";
+    stage.owner.execute(insert, &[]).await.unwrap();
+    let mut seen: Vec<String> = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = stage.get(&format!("/memories?limit=100{after}")).await;
+        let bytes = page.to_string().len();
+        assert!(bytes < 3 * 1024 * 1024, "{bytes}");
+        seen.extend(contents(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    let expected: Vec<String> = (1..=100).rev().map(|n| format!("memory {n}")).collect();
+    assert_eq!(seen, expected);
+}

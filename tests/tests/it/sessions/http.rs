@@ -277,3 +277,24 @@ async fn of_another_user_everything_is_as_if_it_were_not_there() {
     let (_, list) = stage.send("GET", "/v1/users/bob/sessions", "", &Value::Null, None).await;
     assert_eq!(list, json!({"sessions": [], "next": null}));
 }
+
+#[tokio::test]
+async fn a_page_of_long_events_ends_before_it_is_too_long_and_the_next_goes_on() {
+    let stage = Stage::set().await;
+    // Postgres stores each of these in a few kilobytes.
+    let event =
+        NewEvent { payload: json!({"text": "x".repeat(200_000)}), ..NewEvent::new(EventKind::Observation) };
+    stage.world.append("work", &vec![event; 30]).await;
+    let (mut seen, mut after) = (Vec::new(), 0);
+    loop {
+        let (status, page) = stage.get("/events", &format!("limit=100&after={after}")).await;
+        let bytes = page.to_string().len();
+        assert!(status == 200 && bytes < 3 * 1024 * 1024, "{status} {bytes}");
+        seen.extend(
+            page["events"].as_array().unwrap().iter().map(|event| event["version"].as_i64().unwrap()),
+        );
+        let Some(next) = page["next"].as_i64() else { break };
+        after = next;
+    }
+    assert_eq!(seen, (1..=30).collect::<Vec<_>>());
+}
