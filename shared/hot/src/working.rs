@@ -533,8 +533,11 @@ impl Hot {
         let item = self.get_document(key, &touched).await?;
         let active_until = self.active_until(key, item.as_ref(), &touched, now).await?;
         let is_new = !matches!(look(item.as_ref(), &touched, active_until, now), Kept::Live(_));
-        if is_new && let (DocumentKind::ToolState(_), false) = (key.kind, matches!(edit, Edit::Remove { .. }))
-        {
+        // Whoever expects a document that is not there is told so, however many others there are.
+        let makes_one = is_new
+            && !matches!(edit, Edit::Remove { .. })
+            && matches!(expected, Expected::Anything | Expected::Nothing);
+        if makes_one && let DocumentKind::ToolState(_) = key.kind {
             let tools = self.tools(key.tenant, key.user, key.session_name, now).await?;
             if tools.len() >= MOST_TOOLS {
                 return Ok(Edited::TooManyTools);

@@ -306,6 +306,9 @@ async fn tools_have_a_state_each_and_there_are_not_too_many() {
     }
     stage.refused(stage.put(&tool("one-more"), "{}"), 422, "32 tools").await;
     stage.refused(stage.merge(&tool("one-more"), "{}"), 422, "32 tools").await;
+    stage.refused(stage.put(&format!("{}?version=0", tool("one-more")), "{}"), 422, "32 tools").await;
+    let conflict = stage.put(&format!("{}?version=7", tool("one-more")), "{}").await;
+    assert_eq!(conflict.status, 409, "it is not there, whatever else is: {}", conflict.text);
     assert_eq!(stage.merge(&tool("t%2300%2F"), r#"{"n":7}"#).await.status, 200, "one that is there");
     assert_eq!(stage.put("/v1/users/ada/sessions/chat2/tools/x", "{}").await.status, 200, "another session");
     let listed = stage.get("/v1/users/ada/sessions/chat/tools").await.json();

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::server::Server;
-use crate::http::{Caller, Problem, Shared};
+use crate::http::{Caller, Problem, Shared, one_header};
 
 /// The header that says whose memories a client may reach.
 const USER_HEADER: &str = "afterthought-user";
@@ -35,7 +35,7 @@ impl<S: Sync> FromRequestParts<S> for Person {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut Head, _state: &S) -> Result<Self, Problem> {
-        let Some(header) = head.headers.get(USER_HEADER) else { return Ok(Self(None)) };
+        let Some(header) = one_header(&head.headers, USER_HEADER)? else { return Ok(Self(None)) };
         let name = std::str::from_utf8(header.as_bytes()).map_err(|_not_text| {
             Problem::invalid(USER_HEADER, format!("header `{USER_HEADER}` is not UTF-8, expected a user"))
         })?;

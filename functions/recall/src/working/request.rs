@@ -7,7 +7,7 @@ use hot::{DocumentKey, DocumentKind, Expected, PathTo};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::http::{OfSession, Problem, Whole};
+use crate::http::{OfSession, Problem, Whole, one_header};
 
 /// The longest name of a tool, in bytes: what a key of DynamoDB has room for beside the session's.
 const LONGEST_TOOL_BYTES: usize = 100;
@@ -141,12 +141,14 @@ impl<S: Sync> FromRequestParts<S> for Precondition {
 
 impl Precondition {
     fn read(headers: &HeaderMap) -> Result<Self, Problem> {
-        let given =
-            |name: HeaderName| headers.get(&name).map(|value| value.to_str().unwrap_or_default().trim());
+        let given = |name: HeaderName| {
+            let value = one_header(headers, name.as_str())?;
+            Ok::<_, Problem>(value.map(|value| value.to_str().unwrap_or_default().trim()))
+        };
         let invalid = |name: &str, expected: &str| {
             Problem::invalid(name, format!("header `{name}` is not understood, expected {expected}"))
         };
-        let expected = match (given(header::IF_MATCH), given(header::IF_NONE_MATCH)) {
+        let expected = match (given(header::IF_MATCH)?, given(header::IF_NONE_MATCH)?) {
             (None, None) => None,
             (Some("*"), None) => Some(Expected::Something),
             (None, Some("*")) => Some(Expected::Nothing),
@@ -186,6 +188,14 @@ mod tests {
         }
         assert_eq!(read(&[("if-none-match", "\"17\"")]), Err(400));
         assert_eq!(read(&[("if-match", "*"), ("if-none-match", "*")]), Err(400));
+        for name in ["if-match", "if-none-match"] {
+            let mut twice = HeaderMap::new();
+            for _ in 0..2 {
+                twice.append(name, "*".parse().unwrap());
+            }
+            let problem = Precondition::read(&twice).unwrap_err();
+            assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some(name)));
+        }
     }
 
     #[test]
