@@ -216,7 +216,7 @@ impl<'a, A: Agent> Drive<'a, A> {
 
     /// How long a lease is taken for.
     fn term(&self, now: Timestamp) -> Duration {
-        Duration::try_from(self.ends_at.duration_since(now)).unwrap_or_default().max(SHORTEST_LEASE)
+        lease_term(self.ends_at, now)
     }
 
     async fn slot(&mut self, limit: u32) -> Result<Happened, Failed> {
@@ -492,6 +492,11 @@ impl<'a, A: Agent> Drive<'a, A> {
         }
         ended
     }
+}
+
+/// How long a lease is taken for in an invocation that ends then.
+pub(crate) fn lease_term(ends_at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(ends_at.duration_since(now)).unwrap_or_default().max(SHORTEST_LEASE)
 }
 
 /// `None` when the work panicked. What it held is dropped; nothing it half did was committed.

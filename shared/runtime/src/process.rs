@@ -1,14 +1,16 @@
 use std::time::Duration;
 
-use domain::{Envelope, TenantId, UserId, WakeUp};
+use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
 use futures::{StreamExt, stream};
+use hot::Leased;
 use jiff::{SignedDuration, Timestamp};
 use queue::{NotAccepted, SqsBatchResponse, SqsEvent, batch_response, deliveries};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::agent::{Agent, AgentSpec, ThinkError};
 use crate::batch::{Message, Work, coalesce};
-use crate::drive::{Drive, back_off, caught};
+use crate::drive::{Drive, back_off, caught, lease_term};
 use crate::flow::{Ended, Fault, MOST_RECEIVES};
 use crate::services::Services;
 
@@ -158,7 +160,7 @@ async fn process<A: Agent>(
         }
         WakeUp::User { tenant, user } => {
             let user = (tenant, user);
-            let thought = think_of_user(services, agent, envelope, user, receives, invocation).await;
+            let thought = think_alone_of_user(services, agent, envelope, user, receives, invocation).await;
             return ended_plainly(services, agent.spec(), envelope, receives, thought).await;
         }
         // A batch has none of these: they are no agent's.
@@ -235,6 +237,34 @@ async fn fan_out(
             return Ok(Ended::FannedOut);
         }
     }
+}
+
+/// Thinks about a user while nobody else does: two that went through the sessions at once, in another order because something was
+/// said meanwhile, could each leave the last window to the other, and nobody would think about the user as a whole.
+async fn think_alone_of_user<A: Agent>(
+    services: &Services,
+    agent: &A,
+    envelope: &Envelope,
+    user: (&TenantId, &UserId),
+    receives: u32,
+    invocation: &Invocation,
+) -> Result<Ended, Failed> {
+    let (name, now) = (agent.spec().name, (services.now)());
+    // No session has it as its identifier.
+    let whole = format!("user\u{0}{}\u{0}{}", user.0, user.1);
+    let subject = SessionId(Uuid::new_v5(&Uuid::NAMESPACE_OID, whole.as_bytes()));
+    let term = lease_term(invocation.ends_at, now);
+    let leased = services.hot.acquire_lease(name, subject, Uuid::now_v7(), 0, 0, term, now).await?;
+    let Leased::Taken(lease) = leased else {
+        let delay = back_off(envelope.deferrals.saturating_add(1));
+        services.publisher.defer(own_queue(services, agent.spec())?, envelope.clone(), delay).await?;
+        return Ok(Ended::Deferred);
+    };
+    let thought = think_of_user(services, agent, envelope, user, receives, invocation).await;
+    if let Err(error) = services.hot.release_lease(&lease).await {
+        tracing::warn!(%error, "the lease of a user was not given back");
+    }
+    thought
 }
 
 /// Thinks about every session of a user that has something new, one after the other, each as its own wake-up would: what

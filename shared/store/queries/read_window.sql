@@ -1,4 +1,4 @@
--- The session, the agent's cursor, and the events after it, oldest first, at most $3.
+-- The session, the agent's cursor, and the events after it, oldest first, at most $3 and 4 MiB, but at least one.
 -- $1 agent, $2 session, $3 limit, $4 whether to look for what recall handed out. One row per event, or one without a version when there is none; no row when the
 -- session does not exist or is another tenant's. The cursor is a scalar, so that the log is read from there on and in
 -- its own order, however long the session.
@@ -13,11 +13,20 @@ select s.user_id, s.session, s.head_version, c.through, c.generation,
 from afterthought.sessions s
 cross join cursor c
 left join (
-    select *
-    from afterthought.session_events
-    where session_id = $2 and version > (select through from cursor)
-    order by version
-    limit $3
+    select sized.*
+    from (
+        select v.*, row_number() over older as position,
+               sum(octet_length(coalesce(v.content, '')) + octet_length(v.metadata::text)) over older as bytes
+        from (
+            select *
+            from afterthought.session_events
+            where session_id = $2 and version > (select through from cursor)
+            order by version
+            limit $3
+        ) v
+        window older as (order by v.version)
+    ) sized
+    where sized.bytes <= 4194304 or sized.position = 1
 ) e on true
 where s.id = $2
 order by e.version

@@ -27,7 +27,8 @@ pub struct Claim<'a> {
     pub tenant: &'a TenantId,
     /// The session.
     pub session: SessionId,
-    /// At most this many events. A redriven window is read whole.
+    /// At most this many events, and 4 MiB of words and metadata unless a single one has more. A redriven window is read
+    /// whole.
     pub limit: u16,
     /// What it wants to see beside them.
     pub context: &'a [ContextQuery],

@@ -11,6 +11,8 @@ use crate::{Error, Store, row};
 const MOST_CHARACTERS: i32 = 4096;
 /// So much of all messages together, in bytes.
 const MOST_BYTES: i64 = 4 * 1024 * 1024;
+/// So much of all memories together, in bytes of their words and data.
+const MOST_MEMORY_BYTES: i64 = 8 * 1024 * 1024;
 
 /// A current memory of a user, as an agent sees it that thinks about the user as a whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +52,8 @@ pub struct UserEvent {
 
 impl Store {
     /// What is known of a user, in the user's own scope and in those of the sessions: at most `limit` current memories,
-    /// those of the user's own scope first, and of each the one that changed last first.
+    /// those of the user's own scope first, and of each the one that changed last first. Words and data have 8 MiB together:
+    /// what does not fit is left out.
     pub async fn user_memories(
         &self,
         tenant: &TenantId,
@@ -60,7 +63,7 @@ impl Store {
         let transaction = self.transaction(tenant).await?;
         let list = transaction.prepare(include_str!("../queries/list_memories_of_user.sql")).await?;
         let (tenant, user, limit) = (tenant.as_str(), user.as_str(), i64::from(limit));
-        let values: [&(dyn ToSql + Sync); 3] = [&tenant, &user, &limit];
+        let values: [&(dyn ToSql + Sync); 4] = [&tenant, &user, &limit, &MOST_MEMORY_BYTES];
         let ((), rows, ()) =
             try_join!(transaction.begin(), transaction.query(&list, &values), transaction.commit())?;
         transaction.end();

@@ -13,6 +13,8 @@ use queue::{SqsBatchResponse, SqsEvent};
 use runtime::{Agent, AgentSpec, Config, Context, Invocation, Services, ThinkError, Thoughts, handle};
 use serde_json::json;
 use testkit::{TestAws, TestDatabase};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, Semaphore};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -472,6 +474,95 @@ async fn the_last_window_of_a_users_last_session_ends_the_user() {
     stage.insert("one", &["h"]).await;
     stage.deliver(&agent, &[("alone", wake_up(one, 4))]).await;
     assert_eq!(agent.ends.lock().unwrap().last(), Some(&true), "a session woken alone ends its user");
+}
+
+/// Thinks nothing, and about a session only once it may.
+struct Gated {
+    spec: AgentSpec,
+    ends: Mutex<Vec<bool>>,
+    begun: UnboundedSender<String>,
+    gates: HashMap<&'static str, Semaphore>,
+}
+
+impl Agent for Gated {
+    fn spec(&self) -> &AgentSpec {
+        &self.spec
+    }
+
+    async fn think(&self, window: &Window, context: &Context) -> Result<Thoughts, ThinkError> {
+        self.ends.lock().unwrap().push(context.ends_user);
+        self.begun.send(window.session_name.clone()).unwrap();
+        self.gates[window.session_name.as_str()].acquire().await.unwrap().forget();
+        Ok(Thoughts::default())
+    }
+}
+
+#[tokio::test]
+async fn two_wake_ups_for_a_user_at_once_do_not_leave_the_end_to_each_other() {
+    let stage = Stage::set().await;
+    stage.insert("first", &["a"]).await;
+    stage.insert("second", &["b"]).await;
+    let (begun, mut thinking) = tokio::sync::mpsc::unbounded_channel();
+    let gates = ["first", "second"].map(|session| (session, Semaphore::new(0))).into();
+    let spec = AgentSpec { name: "echo", debounce: None, window_limit: 10, context: &[], waits_for: None };
+    let agent = Gated { spec, ends: Mutex::default(), begun, gates };
+    let (other_may_come, other_is_over, one_is_over) = (Notify::new(), Notify::new(), Notify::new());
+    let user =
+        WakeUp::User { tenant: TenantId::new("default").unwrap(), user: domain::UserId::new("ada").unwrap() };
+    let body = Envelope::first(user, Timestamp::UNIX_EPOCH).to_body();
+    let invocation = soon();
+    let walk = async |id: &str| {
+        failures(&handle(&stage.services, &agent, event(&[(id, body.clone())]), &invocation).await)
+    };
+    let one = async {
+        assert!(walk("one").await.is_empty());
+        one_is_over.notify_one();
+    };
+    let other = async {
+        other_may_come.notified().await;
+        assert!(walk("other").await.is_empty());
+        other_is_over.notify_one();
+    };
+    let direct = async {
+        assert_eq!(thinking.recv().await.unwrap(), "first");
+        // To the other the session that the one is at comes last.
+        stage.insert("first", &["c"]).await;
+        other_may_come.notify_one();
+        tokio::select! {
+            _ = thinking.recv() => {}
+            () = other_is_over.notified() => {}
+        }
+        agent.gates["first"].add_permits(9);
+        tokio::select! {
+            () = async { while thinking.recv().await.unwrap() != "second" {} } => {}
+            () = one_is_over.notified() => {}
+        }
+        agent.gates["second"].add_permits(9);
+    };
+    tokio::join!(one, other, direct);
+    assert_eq!(agent.ends.lock().unwrap().last(), Some(&true), "{:?}", agent.ends);
+}
+
+#[tokio::test]
+async fn what_is_read_at_once_is_bounded_in_bytes_too() {
+    let stage = Stage::set().await;
+    let say = "insert into afterthought.messages (user_id, session, role, content)
+               select 'ada', 'long', 'user', repeat('x', 262144) from generate_series(1, 20) returning session_id";
+    let session = SessionId(stage.owner.query(say, &[]).await.unwrap()[0].get(0));
+    let tenant = TenantId::new("default").unwrap();
+    let claim = store::Claim { limit: 100, ..claim(&tenant, session) };
+    let claimed = stage.services.store.claim(&claim).await.unwrap().unwrap();
+    // 4 MiB, the braces of empty metadata included.
+    assert_eq!((claimed.window.events.len(), claimed.window.head), (15, 20));
+    let remember = "insert into afterthought.memories
+            (id, tenant, user_id, scope, type, key, content, data, confidence, agent, model, valid_from)
+        select gen_random_uuid(), 'default', 'ada', 'user', 'fact', 'k' || n, 'x',
+               jsonb_build_object('text', repeat('x', 65536)), 0.5, 'test', 'test', now()
+        from generate_series(1, 200) as n";
+    stage.owner.execute(remember, &[]).await.unwrap();
+    let user = domain::UserId::new("ada").unwrap();
+    let memories = stage.services.store.user_memories(&tenant, &user, 10_000).await.unwrap();
+    assert_eq!(memories.len(), 127, "8 MiB");
 }
 
 #[tokio::test]
