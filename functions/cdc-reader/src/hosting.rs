@@ -101,7 +101,8 @@ impl Host {
         let mut reader = Reader::new(source, queues, settings.flush, now);
         let keeper = Keeper::new(services.positions.clone(), publisher, lane.clone(), now);
         let sweep = Sweep::new(services.positions.clone(), lane, routes.clone(), settings.sweep, now)
-            .with_notifier(publisher.clone(), notifier.clone());
+            .with_notifier(publisher.clone(), notifier.clone())
+            .with_memories(publisher.clone());
         let (sweeps, keeps) = (Box::pin(sweep.run(reader.holding())), Box::pin(keeper.run(reader.holding())));
         let ended = tokio::select! {
             ended = reader.run(run) => ended,

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use domain::{Envelope, WakeUp};
 use jiff::Timestamp;
 use queue::{Publisher, Routes};
 use store::{Store, SweepSpan};
@@ -7,12 +8,16 @@ use tokio::sync::watch;
 
 use crate::BulkLane;
 use crate::coalescer::endpoint_envelope;
+use crate::sink::INDEXER;
 
 /// How far back an ordinary sweep looks. Older sessions are left to the sweep of all.
 const RECENT: Duration = Duration::from_hours(1);
 
 /// Every so many sweeps all sessions are looked at, not only the recent ones.
 const ALL_EVERY: u32 = 60;
+
+/// So many users' memories are woken for at once.
+const MOST_MEMORY_WAKE_UPS: u16 = 10_000;
 
 /// When sessions that are behind are looked for.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +43,7 @@ pub struct Sweep {
     policy: SweepPolicy,
     now: fn() -> Timestamp,
     notifier: Option<(Publisher, String)>,
+    publisher: Option<Publisher>,
 }
 
 impl Sweep {
@@ -49,7 +55,7 @@ impl Sweep {
         policy: SweepPolicy,
         now: fn() -> Timestamp,
     ) -> Self {
-        Self { store, lane, routes, policy, now, notifier: None }
+        Self { store, lane, routes, policy, now, notifier: None, publisher: None }
     }
 
     /// The same sweep, waking the notifier too: for endpoints whose wake-up was lost and those whose wait after a failure is
@@ -57,6 +63,12 @@ impl Sweep {
     #[must_use]
     pub fn with_notifier(self, publisher: Publisher, queue_url: Option<String>) -> Self {
         Self { notifier: queue_url.map(|queue_url| (publisher, queue_url)), ..self }
+    }
+
+    /// The same sweep, which also wakes the indexer for memories it was not told of: no cursor says that they wait.
+    #[must_use]
+    pub fn with_memories(self, publisher: Publisher) -> Self {
+        Self { publisher: Some(publisher), ..self }
     }
 
     /// Sweeps whenever the slot is held: all sessions first, then the recent ones at every interval. All of them again
@@ -114,7 +126,27 @@ impl Sweep {
             }
         }
         self.sweep_endpoints(now).await?;
+        if all {
+            self.wake_for_memories(until, now).await?;
+        }
         metrics::counter!("SessionsSwept").increment(u64::try_from(found).unwrap_or(u64::MAX));
         Ok(found)
+    }
+
+    /// Wakes the indexer for users with memories that have waited since before `until` to be embedded. With every sweep of
+    /// all sessions, so that an embedder that is down finds its queue as short as it was.
+    async fn wake_for_memories(&self, until: Timestamp, now: Timestamp) -> anyhow::Result<()> {
+        let Some((publisher, queue_url)) = self.publisher.as_ref().zip(self.routes.url(INDEXER)) else {
+            return Ok(());
+        };
+        let waiting = self.store.memories_behind(until, MOST_MEMORY_WAKE_UPS).await?;
+        let wake_up = |(tenant, session)| Envelope::first(WakeUp::Memories { tenant, session }, now);
+        let envelopes: Vec<Envelope> = waiting.into_iter().map(wake_up).collect();
+        metrics::counter!("MemoriesSwept").increment(u64::try_from(envelopes.len()).unwrap_or(u64::MAX));
+        if !envelopes.is_empty() {
+            tracing::info!(users = envelopes.len(), "found memories that were not embedded");
+            publisher.publish(queue_url, &envelopes).await?;
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry,
 };
@@ -28,6 +28,22 @@ const CALLS: usize = 16;
 /// The longest message group SQS takes, in characters.
 const LONGEST_GROUP: usize = 128;
 
+/// What SQS says of a queue that has to be mended before it takes anything.
+const REFUSED_FOR_GOOD: [&str; 12] = [
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueDoesNotExist",
+    "AccessDenied",
+    "AccessDeniedException",
+    "InvalidAddress",
+    "InvalidSecurity",
+    "KmsAccessDenied",
+    "KmsDisabled",
+    "KmsInvalidKeyUsage",
+    "KmsInvalidState",
+    "KmsNotFound",
+    "KmsOptInRequired",
+];
+
 /// Wake-ups that SQS has not accepted. Everything else of the call is in the queue.
 #[derive(Debug, thiserror::Error)]
 #[error("{queue_url} did not accept {} of {sent} wake-ups: {reason}", envelopes.len())]
@@ -40,6 +56,9 @@ pub struct NotAccepted {
     pub envelopes: Vec<Envelope>,
     /// What was said about the last of them.
     pub reason: String,
+    /// Whether it will be said again as long as nobody mends the queue: it is gone, or it may not be written to, or its key may
+    /// not be used.
+    pub is_for_good: bool,
     /// The failed call, unless SQS answered and refused single messages.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -123,10 +142,13 @@ impl Publisher {
         let mut failed: Option<NotAccepted> = None;
         while let Some(result) = results.next().await {
             if let Err(error) = result {
-                let before = failed.take().map(|failed| failed.envelopes).unwrap_or_default();
+                let before = failed.take();
+                let failed_for_good = before.as_ref().is_none_or(|before| before.is_for_good);
+                let before = before.map(|failed| failed.envelopes).unwrap_or_default();
                 failed = Some(NotAccepted {
                     envelopes: [before, error.envelopes].concat(),
                     sent: envelopes.len(),
+                    is_for_good: error.is_for_good && failed_for_good,
                     ..error
                 });
             }
@@ -215,19 +237,20 @@ impl Publisher {
                 let _permit = self.permits.acquire().await;
                 self.client.send_message_batch().queue_url(queue_url).set_entries(Some(entries)).send().await
             };
-            let (reason, source, worth_repeating) = match answer {
+            let (reason, source, is_for_good) = match answer {
                 Ok(answer) if answer.failed.is_empty() => return Ok(()),
                 Ok(answer) => {
                     waiting = refused(waiting, &answer.failed);
-                    let worth_repeating = answer.failed.iter().any(|failure| !failure.sender_fault);
-                    (reason(&answer.failed), None, worth_repeating)
+                    let is_for_good = answer.failed.iter().all(|failure| failure.sender_fault);
+                    (reason(&answer.failed), None, is_for_good)
                 }
                 Err(error) => {
                     let reason = DisplayErrorContext(&error).to_string();
-                    (reason, Some(Box::new(error) as Box<dyn Error + Send + Sync>), true)
+                    let is_for_good = error.code().is_some_and(|code| REFUSED_FOR_GOOD.contains(&code));
+                    (reason, Some(Box::new(error) as Box<dyn Error + Send + Sync>), is_for_good)
                 }
             };
-            match pauses.next().filter(|_| worth_repeating) {
+            match pauses.next().filter(|_| !is_for_good) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => {
                     return Err(NotAccepted {
@@ -235,6 +258,7 @@ impl Publisher {
                         sent,
                         envelopes: waiting,
                         reason,
+                        is_for_good,
                         source,
                     });
                 }

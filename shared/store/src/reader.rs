@@ -1,7 +1,7 @@
 use domain::{SessionId, TenantId};
 use jiff::Timestamp;
 
-use crate::target::behind;
+use crate::target::{behind, tenant};
 use crate::{Error, Store};
 
 /// A session that an agent should have thought about by now.
@@ -69,6 +69,23 @@ impl Store {
             }
         };
         rows.iter().map(behind).collect()
+    }
+
+    /// Of users with memories that nothing has embedded since before `until`, a session of each, with its tenant; at most
+    /// `limit`. The reader's role sees nothing else of memories.
+    pub async fn memories_behind(
+        &self,
+        until: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<(TenantId, SessionId)>, Error> {
+        let connection = self.connection().await?;
+        let find = connection.prepare(include_str!("../queries/find_memories_behind.sql")).await?;
+        let rows = connection.query(&find, &[&until, &i64::from(limit)]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let session: uuid::Uuid = row.try_get("session_id")?;
+            Ok((tenant(row, "memories", &session)?, SessionId(session)))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Whether nothing is on its way any more for each of these agents, sessions and versions, in their order: the

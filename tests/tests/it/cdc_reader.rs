@@ -313,6 +313,66 @@ async fn every_agent_is_woken_once_per_session_and_the_indexer_for_memories_too(
 }
 
 #[tokio::test]
+async fn a_queue_that_is_gone_holds_nobody_elses_wake_ups() {
+    let place = Place::create().await;
+    let aws = TestAws::create().await.unwrap();
+    let summarizer = aws.create_queue("summarizer").await.unwrap();
+    let indexer = aws.create_queue("indexer").await.unwrap();
+    aws.sqs().delete_queue().queue_url(&summarizer).send().await.unwrap();
+    let routes = Routes::parse(&format!("summarizer={summarizer},indexer={indexer}")).unwrap();
+    let queues = Queues::new(Publisher::new(aws.sqs()), routes.clone(), now);
+    let mut reader = Working::start(place.reader(queues), run());
+    for versions in 1..=3 {
+        place.say(&["one"]).await;
+        reader.has_confirmed(place.wal_end().await).await;
+        let woken = aws.drain(&indexer).await.unwrap();
+        assert_eq!(woken.len(), 1, "{versions}");
+    }
+    reader.stopped().await;
+    // What could not be sent is behind its head.
+    let policy = SweepPolicy { grace: Duration::ZERO, ..SweepPolicy::default() };
+    let lane = BulkLane::new(routes.clone(), &LanePolicy::default());
+    let sweep = Sweep::new(place.store(), lane, routes, policy, later_than_every_event);
+    assert_eq!(sweep.sweep(false).await.unwrap(), 2, "of both agents: nobody has thought yet");
+}
+
+#[tokio::test]
+async fn the_sweep_wakes_the_indexer_for_memories_it_was_not_told_of() {
+    let place = Place::create().await;
+    let aws = TestAws::create().await.unwrap();
+    let indexer = aws.create_queue("indexer").await.unwrap();
+    let routes = Routes::parse(&format!("indexer={indexer}")).unwrap();
+    place.say(&["one", "two"]).await;
+    for session in ["one", "two", "two"] {
+        place.remember(Some(session)).await;
+    }
+    place.remember(None).await;
+    let sweep = |grace, now| {
+        let policy = SweepPolicy { grace, ..SweepPolicy::default() };
+        let lane = BulkLane::new(routes.clone(), &LanePolicy::default());
+        Sweep::new(place.store(), lane, routes.clone(), policy, now).with_memories(Publisher::new(aws.sqs()))
+    };
+    let memories = async || {
+        let woken = aws.drain(&indexer).await.unwrap();
+        let is_memories = |message: &aws_sdk_sqs::types::Message| {
+            let wake_up = Envelope::parse(message.body().unwrap()).unwrap().wake_up;
+            matches!(wake_up, WakeUp::Memories { .. })
+        };
+        woken.iter().filter(|message| is_memories(message)).count()
+    };
+    sweep(Duration::from_mins(2), at_the_servers_time).sweep(true).await.unwrap();
+    assert_eq!(memories().await, 0, "they are on their ordinary way");
+    sweep(Duration::ZERO, later_than_every_event).sweep(false).await.unwrap();
+    assert_eq!(memories().await, 0, "only a sweep of all looks at them");
+    sweep(Duration::ZERO, later_than_every_event).sweep(true).await.unwrap();
+    assert_eq!(memories().await, 1, "a user is woken for once");
+    let embed = "update afterthought.memories set embedding = '[1]', embedding_model = 'test'";
+    place.client.batch_execute(embed).await.unwrap();
+    sweep(Duration::ZERO, later_than_every_event).sweep(true).await.unwrap();
+    assert_eq!(memories().await, 0);
+}
+
+#[tokio::test]
 async fn nothing_is_confirmed_before_it_was_accepted_and_the_connection_outlives_the_wait() {
     let place = Place::create().await;
     let (open, sink, mut wakes) = gate(false);
