@@ -80,6 +80,15 @@ pub struct HoldRecord {
     pub created_at: Timestamp,
 }
 
+/// What agents are behind on, in a part of a target's sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BehindPage {
+    /// Sessions and agents, in their order.
+    pub behind: Vec<Behind>,
+    /// The last session that was looked at, when there may be more after it.
+    pub next: Option<SessionId>,
+}
+
 impl Store {
     /// Holds, from the moment this returns: a run that has begun still commits, and the next claim says `held`.
     ///
@@ -112,23 +121,44 @@ impl Store {
         self.hold(&Hold { tenant, agent, user, session, until, reason: HoldReason::Pause }).await
     }
 
-    /// Ends the holds on exactly this target, whatever their reason, and answers what those of `agents` that it means are
-    /// to be woken for: its sessions behind their head that nothing holds. Repeated, it answers the same, so that what
-    /// was not woken can be. For [`crate::Role::Operator`].
-    pub async fn resume(&self, target: &Target, agents: &[&str]) -> Result<Vec<Behind>, Error> {
-        let transaction = self.transaction_of_all().await?;
-        let delete = transaction.prepare(include_str!("../queries/delete_holds_on.sql")).await?;
-        let find = transaction.prepare(include_str!("../queries/find_target_behind.sql")).await?;
+    /// Ends the holds on exactly this target, whatever their reason. What its agents are to be woken for then,
+    /// [`Store::target_behind`] says. For [`crate::Role::Operator`].
+    pub async fn resume(&self, target: &Target) -> Result<(), Error> {
+        let connection = self.connection().await?;
+        let delete = connection.prepare(include_str!("../queries/delete_holds_on.sql")).await?;
         let (tenant, session) = (target.tenant(), target.session());
         let user = target.user().filter(|_user| session.is_none());
+        connection.execute(&delete, &[&tenant, &target.agent, &user, &session]).await?;
+        Ok(())
+    }
+
+    /// What those of `agents` that a target means are to be woken for: of the next `limit` of its sessions, those behind
+    /// their head that nothing holds. For [`crate::Role::Operator`].
+    pub async fn target_behind(
+        &self,
+        target: &Target,
+        agents: &[&str],
+        after: Option<SessionId>,
+        limit: u16,
+    ) -> Result<BehindPage, Error> {
+        let connection = self.connection().await?;
+        let find = connection.prepare(include_str!("../queries/find_target_behind.sql")).await?;
         let agents = target.agents(agents);
-        transaction.begin().await?;
-        transaction.execute(&delete, &[&tenant, &target.agent, &user, &session]).await?;
-        let rows = transaction.query(&find, &[&tenant, &user, &session, &agents]).await?;
-        let found = rows.iter().map(behind).collect::<Result<_, _>>()?;
-        transaction.commit().await?;
-        transaction.end();
-        Ok(found)
+        let after = after.map(|session| session.0);
+        let values: [&(dyn ToSql + Sync); 6] =
+            [&target.tenant(), &target.user(), &target.session(), &agents, &after, &i64::from(limit)];
+        let rows = connection.query(&find, &values).await?;
+        let mut page = BehindPage { behind: Vec::with_capacity(rows.len()), next: None };
+        let (mut last, mut sessions) = (None, 0);
+        for row in &rows {
+            let session: Uuid = row.try_get("session_id")?;
+            sessions += u16::from(last.replace(session) != Some(session));
+            if row.try_get::<_, Option<&str>>("agent")?.is_some() {
+                page.behind.push(behind(row)?);
+            }
+        }
+        page.next = last.filter(|_| sessions >= limit).map(SessionId);
+        Ok(page)
     }
 
     /// The holds there are, pauses before all others and the latest first, at most `limit`; those that have ended are listed until the sweep has

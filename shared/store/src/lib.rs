@@ -63,7 +63,7 @@ pub use erasure::{
 };
 pub use error::Error;
 pub use export::{ExportPage, ExportPosition};
-pub use holds::{Hold, HoldReason, HoldRecord};
+pub use holds::{BehindPage, Hold, HoldReason, HoldRecord};
 pub use hydration::{Hydrate, Hydration, Profile, RecentSession, ScopeMemories};
 pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
 pub use memories::{
@@ -83,7 +83,7 @@ pub use runs::{Quarantined, RunFilter, RunRecord};
 pub use sessions::{EventPage, LoggedEvent, Session, SessionFilter, SessionPath};
 pub use sessions_state::StateAt;
 pub use status::AgentProgress;
-pub use steer::{Cancelled, ReplayFrom};
+pub use steer::{Cancelled, ReplayFrom, Replayed};
 pub use target::Target;
 pub use tidy::{Old, Tidying, UntidyTenant};
 pub use tls::client_config;

@@ -2,6 +2,7 @@ use domain::{SessionId, TenantId};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::conflict::until_alone;
@@ -30,6 +31,20 @@ pub enum ReplayFrom {
     Version(i64),
     /// From the first event on that was accepted at this moment or later.
     Since(Timestamp),
+}
+
+/// What was sent back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// How many sessions, each once for every agent.
+    pub sessions: usize,
+    /// The first of them, in the order of sessions and agents.
+    pub first: Vec<Behind>,
+}
+
+impl Replayed {
+    /// How many are told.
+    pub const MOST_LISTED: u16 = 100;
 }
 
 impl Store {
@@ -68,8 +83,9 @@ impl Store {
         Ok(cancelled)
     }
 
-    /// Sends those of `agents` that the target means back in its sessions, and answers what they are to be woken for.
-    /// Cursors that stand there or before stay and are not in the answer. For [`crate::Role::Operator`].
+    /// Sends those of `agents` that the target means back in its sessions, and answers how many and which, the first of
+    /// them; [`Store::target_behind`] says page by page what they are to be woken for. Cursors that stand there or before
+    /// stay and are not in the answer. For [`crate::Role::Operator`].
     ///
     /// One transaction. The generation of each cursor counts on, so a run that had begun before loses its
     /// compare-and-set. Quarantined runs whose windows will be thought about again by this are closed, `redriven_by`
@@ -79,7 +95,7 @@ impl Store {
         target: &Target,
         agents: &[&str],
         from: ReplayFrom,
-    ) -> Result<Vec<Behind>, Error> {
+    ) -> Result<Replayed, Error> {
         until_alone(|| self.replay_once(target, agents, from)).await
     }
 
@@ -88,7 +104,7 @@ impl Store {
         target: &Target,
         agents: &[&str],
         from: ReplayFrom,
-    ) -> Result<Vec<Behind>, Error> {
+    ) -> Result<Replayed, Error> {
         let (version, since) = match from {
             ReplayFrom::Version(version) => (Some(version.max(1)), None),
             ReplayFrom::Since(since) => (None, Some(stored_moment(since))),
@@ -99,14 +115,16 @@ impl Store {
         let (tenant, user, session) = (target.tenant(), target.user(), target.session());
         let agents = target.agents(agents);
         transaction.begin().await?;
-        let rows =
-            transaction.query(&send_back, &[&tenant, &user, &session, &agents, &version, &since]).await?;
+        let most = i64::from(Replayed::MOST_LISTED);
+        let values: [&(dyn ToSql + Sync); 7] = [&tenant, &user, &session, &agents, &version, &since, &most];
+        let rows = transaction.query(&send_back, &values).await?;
         // A statement of its own: it sees what was quarantined up to the moment the cursors were locked.
         transaction.execute(&close, &[&tenant, &user, &session, &agents]).await?;
-        let sent = rows.iter().map(behind).collect::<Result<_, _>>()?;
+        let sessions: i64 = rows.first().map_or(Ok(0), |row| row.try_get("sessions"))?;
+        let first = rows.iter().map(behind).collect::<Result<_, _>>()?;
         transaction.commit().await?;
         transaction.end();
-        Ok(sent)
+        Ok(Replayed { sessions: usize::try_from(sessions).unwrap_or(usize::MAX), first })
     }
 }
 

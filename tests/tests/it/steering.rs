@@ -11,7 +11,8 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
 use store::{
-    Claim, Claimed, Committed, DatabaseConfig, Effects, ReplayFrom, Role, Run, RunOutcome, Store, Target,
+    Behind, Claim, Claimed, Committed, DatabaseConfig, Effects, ReplayFrom, Role, Run, RunOutcome, Store,
+    Target,
 };
 use testkit::TestDatabase;
 use tokio_postgres::Client;
@@ -92,6 +93,20 @@ impl Stage {
         let tenant = TenantId::new(tenant).unwrap();
         let claim = Claim { redrives: Some(run), ..claim("echo", &tenant, session) };
         self.agent.claim(&claim).await.unwrap()
+    }
+
+    /// Ends a hold, and answers what is behind then, read in pages.
+    async fn resume(&self, target: &Target, agents: &[&str]) -> Vec<Behind> {
+        self.operator.resume(target).await.unwrap();
+        let (mut all, mut after): (Vec<Behind>, _) = (Vec::new(), None);
+        loop {
+            let page = self.operator.target_behind(target, agents, after, 2).await.unwrap();
+            all.extend(page.behind);
+            if page.next.is_none() {
+                return all;
+            }
+            after = page.next;
+        }
     }
 
     async fn number(&self, sql: &str) -> i64 {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use domain::{Envelope, SessionId, UserId, WakeUp};
 use futures::future::join_all;
 use jiff::Timestamp;
-use store::{Behind, Quarantined, ReplayFrom, RunFilter};
+use store::{Behind, BehindPage, Quarantined, ReplayFrom, RunFilter, Target};
 use uuid::Uuid;
 
 use super::answer::{Affected, CalledOff, Extent, MOST_LISTED, Paused, Redriven, Sent};
@@ -25,6 +25,17 @@ const NOT_REDRIVEN: &str =
     "SQS did not accept every wake-up; the other windows stay set aside until this request is repeated";
 const NOT_CLEARED: &str = "the dead letters could not all be looked through; repeating this request deletes those of windows thought about since";
 
+/// What became of waking agents for a target.
+#[derive(Default)]
+struct Woken {
+    /// For how many sessions they were to be woken, each once for every agent.
+    found: usize,
+    /// For how many of them SQS did not accept it.
+    refused: usize,
+    /// The first of them.
+    first: Vec<Behind>,
+}
+
 impl Admin {
     /// Holds what is meant.
     pub(super) async fn pause(&self, aim: Aim, until: Option<Timestamp>) -> Result<Paused, Problem> {
@@ -41,8 +52,9 @@ impl Admin {
     /// Ends the hold on exactly what is meant, and wakes what is behind.
     pub(super) async fn resume(&self, aim: &Aim, now: Timestamp) -> Result<Sent, Problem> {
         let target = self.target(aim).await?;
-        let behind = self.store.resume(&target, &self.agents()).await;
-        self.wake(behind.map_err(|error| postgres_is_down(&error))?, now).await
+        self.store.resume(&target).await.map_err(|error| postgres_is_down(&error))?;
+        let woken = self.wake(&target, now).await?;
+        Ok(self.sent(woken.found, woken.refused, woken.first).await)
     }
 
     /// Calls off what waits.
@@ -65,12 +77,36 @@ impl Admin {
     /// Sends agents back, and wakes them.
     pub(super) async fn replay(&self, aim: &Aim, from: ReplayFrom, now: Timestamp) -> Result<Sent, Problem> {
         let target = self.target(aim).await?;
-        let behind = self.store.replay(&target, &self.agents(), from).await;
-        self.wake(behind.map_err(|error| postgres_is_down(&error))?, now).await
+        let replayed = self.store.replay(&target, &self.agents(), from).await;
+        let replayed = replayed.map_err(|error| postgres_is_down(&error))?;
+        let refused = match replayed.sessions {
+            0 => 0,
+            // It is done, whether anybody can be told of it or not.
+            sessions => self.wake(&target, now).await.map_or(sessions, |woken| woken.refused.min(sessions)),
+        };
+        Ok(self.sent(replayed.sessions, refused, replayed.first).await)
     }
 
-    async fn wake(&self, behind: Vec<Behind>, now: Timestamp) -> Result<Sent, Problem> {
-        let users = self.users_of_scheduled(&behind).await;
+    /// Wakes agents for everything they are behind on in a target, page by page.
+    async fn wake(&self, target: &Target, now: Timestamp) -> Result<Woken, Problem> {
+        let mut woken = Woken::default();
+        let mut after = None;
+        loop {
+            let page = self.store.target_behind(target, &self.agents(), after, PAGE).await;
+            let BehindPage { behind, next } = page.map_err(|error| postgres_is_down(&error))?;
+            woken.found += behind.len();
+            woken.refused += self.wake_page(&behind, now).await;
+            woken.first.extend(behind.into_iter().take(MOST_LISTED - woken.first.len()));
+            if next.is_none() {
+                return Ok(woken);
+            }
+            after = next;
+        }
+    }
+
+    /// Wakes agents, and answers for how many sessions that was not accepted.
+    async fn wake_page(&self, behind: &[Behind], now: Timestamp) -> usize {
+        let users = self.users_of_scheduled(behind).await;
         let wake_up = |one: &Behind| {
             let tenant = one.tenant.clone();
             match users.get(&one.session).filter(|_| self.routes.is_scheduled(&one.agent)) {
@@ -82,10 +118,11 @@ impl Admin {
         let wake_ups = behind.iter().map(|one| (one.agent.as_str(), wake_up(one)));
         let wake_ups = wake_ups.filter(|wake_up| known.insert(wake_up.clone()));
         let refused: HashSet<(&str, WakeUp)> = self.publish(wake_ups, now).await.into_iter().collect();
-        let refused =
-            behind.iter().filter(|one| refused.contains(&(one.agent.as_str(), wake_up(one)))).count();
-        let sessions = behind.len();
-        let listed = behind.into_iter().take(MOST_LISTED).map(|one| Affected {
+        behind.iter().filter(|one| refused.contains(&(one.agent.as_str(), wake_up(one)))).count()
+    }
+
+    async fn sent(&self, sessions: usize, refused: usize, first: Vec<Behind>) -> Sent {
+        let listed = first.into_iter().map(|one| Affected {
             agent: one.agent,
             tenant: one.tenant,
             user: None,
@@ -93,12 +130,12 @@ impl Admin {
             session_id: one.session,
             of: Extent::Head { version: one.version },
         });
-        Ok(Sent {
+        Sent {
             sessions,
             woken: sessions - refused,
             affected: self.named(listed.collect()).await,
             note: (refused > 0).then_some(NOT_WOKEN),
-        })
+        }
     }
 
     /// The users of the sessions that an agent with a schedule is behind on: such an agent thinks about a user as a

@@ -82,7 +82,7 @@ async fn every_event_says_what_became_of_it() {
     ];
     assert_eq!(stage.outcomes(session).await, told);
 
-    stage.operator.resume(&one_agent, &AGENTS).await.unwrap();
+    stage.resume(&one_agent, &AGENTS).await;
     let claimed = stage.redrive("acme", session, aside).await.unwrap();
     stage.commit(&claimed).await;
     let told = stage.outcomes(session).await;

@@ -86,10 +86,10 @@ async fn a_pause_holds_exactly_its_target_until_it_is_resumed() {
             "{progress:?}"
         );
 
-        let woken = stage.operator.resume(&target, &AGENTS).await.unwrap();
+        let woken = stage.resume(&target, &AGENTS).await;
         assert_eq!(woken.len(), expected, "{target:?}");
         assert_eq!(stage.behind().await.len(), 8);
-        assert_eq!(names(&stage.operator.resume(&target, &AGENTS).await.unwrap()), names(&woken));
+        assert_eq!(names(&stage.resume(&target, &AGENTS).await), names(&woken));
     }
 }
 
@@ -100,10 +100,10 @@ async fn a_resume_ends_no_wider_and_no_narrower_hold() {
     let narrow = of_session("acme", session);
     stage.operator.pause(&of_tenant("acme"), None).await.unwrap();
     stage.operator.pause(&narrow, None).await.unwrap();
-    assert!(stage.operator.resume(&narrow, &AGENTS).await.unwrap().is_empty(), "the tenant is still held");
+    assert!(stage.resume(&narrow, &AGENTS).await.is_empty(), "the tenant is still held");
     stage.operator.pause(&narrow, None).await.unwrap();
-    assert!(stage.operator.resume(&of_tenant("acme"), &AGENTS).await.unwrap().is_empty());
-    assert_eq!(stage.operator.resume(&narrow, &AGENTS).await.unwrap().len(), 2);
+    assert!(stage.resume(&of_tenant("acme"), &AGENTS).await.is_empty());
+    assert_eq!(stage.resume(&narrow, &AGENTS).await.len(), 2);
     assert!(stage.operator.holds(10).await.unwrap().is_empty());
 }
 
@@ -114,10 +114,7 @@ async fn a_held_run_that_had_begun_still_commits() {
     let claimed = stage.claim("acme", session).await;
     stage.operator.pause(&of_tenant("acme"), None).await.unwrap();
     assert!(matches!(stage.commit(&claimed).await, Committed::Done(_)));
-    assert!(
-        stage.operator.resume(&of_tenant("acme"), &["echo"]).await.unwrap().is_empty(),
-        "nothing is behind"
-    );
+    assert!(stage.resume(&of_tenant("acme"), &["echo"]).await.is_empty(), "nothing is behind");
 }
 
 #[tokio::test]

@@ -118,6 +118,10 @@ async fn lists_of_runs_and_the_tokens_of_a_day_are_read_from_their_indexes() {
     let runs: [&(dyn ToSql + Sync); 10] = [&text, &text, &text, &id, &time, &time, &text, &id, &most, &text];
     let runs = plan(&client, query!("list_runs"), &runs).await;
     assert!(runs.contains("using agent_runs_finished"), "{runs}");
+    let (echo, after) = (vec!["echo"], Some(session.0));
+    let page: [&(dyn ToSql + Sync); 6] = [&text, &text, &id, &echo, &after, &most];
+    let page = plan(&client, query!("find_target_behind"), &page).await;
+    assert!(page.contains("sessions_pkey") && !page.contains("Seq Scan on sessions"), "{page}");
     let (from, until): (Timestamp, Timestamp) =
         ("2026-01-01T00:00:00Z".parse().unwrap(), "2026-01-01T06:00:00Z".parse().unwrap());
     let tokens = plan(&client, query!("sum_tokens"), &[&"acme", &from, &until]).await;

@@ -217,7 +217,7 @@ async fn cancelling_commits_and_replays_at_once_leave_every_version_to_one_of_th
             stage.operator.replay(&target, &["echo"], from),
             stage.operator.replay(&target, &["echo"], from),
         );
-        assert_eq!(one.unwrap().len() + two.unwrap().len(), 1);
+        assert_eq!(one.unwrap().sessions + two.unwrap().sessions, 1);
         let again = stage.claim("acme", session).await;
         assert_eq!((again.window.after, again.window.generation), (0, 1));
     }
@@ -234,7 +234,7 @@ async fn thinking_again_leaves_every_memory_once_and_a_run_from_before_loses() {
 
     let sent = stage.operator.replay(&of_tenant("acme"), &AGENTS, ReplayFrom::Version(1)).await.unwrap();
     assert_eq!(
-        sent.iter().map(|b| (b.agent.as_str(), b.session, b.version)).collect::<Vec<_>>(),
+        sent.first.iter().map(|b| (b.agent.as_str(), b.session, b.version)).collect::<Vec<_>>(),
         [("echo", session, 3)]
     );
     assert_eq!(stage.commit(&before).await, Committed::LostRace, "it claimed this very window, before");
@@ -288,7 +288,7 @@ async fn setting_aside_and_sending_back_at_once_leave_no_open_run_ahead_of_the_c
             stage.agent.quarantine(&window, &run, "bad"),
             stage.operator.replay(&target, &["echo"], ReplayFrom::Version(1)),
         );
-        assert_eq!(sent.unwrap().len(), 1);
+        assert_eq!(sent.unwrap().sessions, 1);
         let told = stage.outcomes(session).await;
         assert_eq!(told, ["1 waiting", "2 waiting"], "set aside first: {}", aside.unwrap());
     }
@@ -301,7 +301,7 @@ async fn a_replay_never_goes_forward_and_takes_any_version() {
     let stage = Stage::set().await;
     let session = stage.insert("acme", "one", &["a", "b", "c"]).await;
     let target = of_session("acme", session);
-    let replay = async |from| stage.operator.replay(&target, &AGENTS, from).await.unwrap().len();
+    let replay = async |from| stage.operator.replay(&target, &AGENTS, from).await.unwrap().sessions;
     assert_eq!(replay(ReplayFrom::Version(1)).await, 0, "nothing was thought about yet");
     stage.think("acme", session).await;
     for version in [4, 5, i64::MAX] {
