@@ -1,7 +1,7 @@
 //! Events that were accepted before Postgres was asked.
 
 use domain::{AcceptedEvents, TenantId};
-use futures::join;
+use futures::{join, try_join};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
@@ -18,7 +18,10 @@ impl Store {
     pub async fn ingest(&self, tenant: &TenantId, accepted: &[&AcceptedEvents]) -> Result<u64, Error> {
         let columns = Columns::of(accepted);
         let transaction = self.transaction(tenant).await?;
-        let insert = transaction.prepare(include_str!("../queries/insert_accepted.sql")).await?;
+        let (hold_off, insert) = try_join!(
+            transaction.prepare(include_str!("../queries/hold_off_erasures.sql")),
+            transaction.prepare(include_str!("../queries/insert_accepted.sql")),
+        )?;
         let values: [&(dyn ToSql + Sync); 12] = [
             &tenant.as_str(),
             &columns.users,
@@ -33,9 +36,16 @@ impl Store {
             &columns.occurred_at,
             &columns.accepted_at,
         ];
-        let (begun, inserted, committed) =
-            join!(transaction.begin(), transaction.execute(&insert, &values), transaction.commit());
+        let (users, tenants) = (&columns.users, vec![tenant.as_str(); columns.users.len()]);
+        let held: [&(dyn ToSql + Sync); 2] = [&tenants, users];
+        let (begun, held, inserted, committed) = join!(
+            transaction.begin(),
+            transaction.query(&hold_off, &held),
+            transaction.execute(&insert, &values),
+            transaction.commit(),
+        );
         begun?;
+        held?;
         // Whatever Postgres refused, its answer to the commit leaves the connection fit for use.
         committed?;
         transaction.end();
