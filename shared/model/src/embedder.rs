@@ -68,7 +68,8 @@ impl Embedder {
 
     /// One vector per text, in the texts' order, all of the same dimension and of length 1.
     ///
-    /// Texts are cut after 16 KiB, and by a local embedder after as many tokens as it was made for. A text without words
+    /// Texts are cut after 16 KiB. A local embedder reads one of more tokens than it was made for in passages and answers
+    /// their mean. A text without words
     /// gets a vector too, one that is close to nothing.
     pub async fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         match self {

@@ -1,5 +1,6 @@
 //! A sentence transformer of the BERT family in this process: the text's tokens through the encoder, the tokens' vectors
-//! pooled into one (Reimers and Gurevych, "Sentence-BERT", 2019).
+//! pooled into one (Reimers and Gurevych, "Sentence-BERT", 2019). A text of more tokens than the encoder was made for goes
+//! through it in passages, whose vectors are averaged.
 
 mod directory;
 mod weights;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Device, Tensor};
 use candle_transformers::models::bert::BertModel;
-use tokenizers::Tokenizer;
+use tokenizers::{Encoding, Tokenizer, TruncationDirection};
 
 use self::directory::{Directory, Pooling};
 use super::unit;
@@ -23,13 +24,16 @@ const BATCH_TOKENS: usize = 512;
 pub struct LocalEmbedder {
     name: String,
     tokenizer: Tokenizer,
+    /// How many tokens of a text a passage has, without those added to every passage.
+    passage_tokens: usize,
     model: BertModel,
     pooling: Pooling,
     lowercases: bool,
     padding_token: u32,
 }
 
-/// A text as the encoder sees it.
+/// A text, or a passage of a long one, as the encoder sees it.
+#[derive(Clone)]
 struct Tokens {
     /// The text's place among the texts.
     at: usize,
@@ -45,9 +49,11 @@ impl LocalEmbedder {
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let directory = Directory::open(directory)?;
         let weights = directory.read_weights()?;
+        let (tokenizer, passage_tokens) = directory.tokenizer()?;
         let embedder = Self {
             name: directory.name(&weights),
-            tokenizer: directory.tokenizer()?,
+            tokenizer,
+            passage_tokens,
             model: weights::model(&weights, &directory)?,
             pooling: directory.pooling,
             lowercases: directory.lowercases,
@@ -68,19 +74,21 @@ impl LocalEmbedder {
         &self.name
     }
 
-    /// One vector per text, in the texts' order. A text's vector depends on nothing but the text: only texts of equally
-    /// many tokens share a batch, so none is padded.
+    /// One vector per text, in the texts' order. A text's vector depends on nothing but the text: only passages of equally
+    /// many tokens share a batch, so none is padded. The vector of a text of several passages is the mean of theirs, each
+    /// of length 1 and counting as much as it has tokens.
     ///
     /// Between batches it looks whether the vectors are still `wanted`, and gives up when not.
     pub fn embed(&self, texts: &[&str], wanted: impl Fn() -> bool) -> Result<Vec<Vec<f32>>, Error> {
-        let mut tokens = texts
+        let passages = texts
             .iter()
             .enumerate()
-            .map(|(at, text)| self.tokens(at, text))
+            .map(|(at, text)| self.passages(at, text))
             .collect::<Result<Vec<_>, _>>()?;
-        tokens.sort_by_key(|tokens| tokens.ids.len());
-        let mut vectors: Vec<(usize, Vec<f32>)> = Vec::with_capacity(texts.len());
-        for alike in tokens.chunk_by(|one, other| one.ids.len() == other.ids.len()) {
+        let mut passages = passages.concat();
+        passages.sort_by_key(|tokens| tokens.ids.len());
+        let mut sums: Vec<Vec<f32>> = vec![Vec::new(); texts.len()];
+        for alike in passages.chunk_by(|one, other| one.ids.len() == other.ids.len()) {
             let length = alike.first().map_or(1, |tokens| tokens.ids.len());
             for batch in alike.chunks((BATCH_TOKENS / length).max(1)) {
                 if !wanted() {
@@ -88,27 +96,38 @@ impl LocalEmbedder {
                 }
                 let made = self.encode(batch, length).map_err(|error| Error::Invalid(chain(&error)))?;
                 for (tokens, vector) in batch.iter().zip(made) {
-                    vectors.push((tokens.at, unit(tokens.at, vector)?));
+                    if let Some(sum) = sums.get_mut(tokens.at) {
+                        add(sum, &unit(tokens.at, vector)?, tokens.ids.len());
+                    }
                 }
             }
         }
-        vectors.sort_by_key(|(at, _)| *at);
-        Ok(vectors.into_iter().map(|(_, vector)| vector).collect())
+        sums.into_iter().enumerate().map(|(at, sum)| unit(at, sum)).collect()
     }
 
-    fn tokens(&self, at: usize, text: &str) -> Result<Tokens, Error> {
+    /// The text in passages of as many tokens as the encoder takes; of most texts there is one.
+    fn passages(&self, at: usize, text: &str) -> Result<Vec<Tokens>, Error> {
         let encoded = if self.lowercases {
-            self.tokenizer.encode_fast(text.to_lowercase(), true)
+            self.tokenizer.encode_fast(text.to_lowercase(), false)
         } else {
-            self.tokenizer.encode_fast(text, true)
+            self.tokenizer.encode_fast(text, false)
         };
-        let encoded = encoded.map_err(|_| Error::Invalid(format!("text {at} cannot be tokenised")))?;
-        let (mut ids, mut kinds) = (encoded.get_ids().to_vec(), encoded.get_type_ids().to_vec());
-        if ids.is_empty() {
-            // A tokeniser that adds nothing has nothing to say of an empty text.
-            (ids, kinds) = (vec![self.padding_token], vec![0]);
-        }
-        Ok(Tokens { at, ids, kinds })
+        // A tokeniser that truncates by itself stops reading, and what is left over is not all there is.
+        let encoded = encoded
+            .and_then(|mut encoded| {
+                encoded.truncate(self.passage_tokens, 0, TruncationDirection::Right);
+                self.tokenizer.post_process(encoded, None, true)
+            })
+            .map_err(|_| Error::Invalid(format!("text {at} cannot be tokenised")))?;
+        let tokens = |passage: &Encoding| {
+            let (mut ids, mut kinds) = (passage.get_ids().to_vec(), passage.get_type_ids().to_vec());
+            if ids.is_empty() {
+                // A tokeniser that adds nothing has nothing to say of an empty text.
+                (ids, kinds) = (vec![self.padding_token], vec![0]);
+            }
+            Tokens { at, ids, kinds }
+        };
+        Ok(std::iter::once(&encoded).chain(encoded.get_overflowing()).map(tokens).collect())
     }
 
     /// One vector per text of `length` tokens each, not yet of length 1.
@@ -124,6 +143,15 @@ impl LocalEmbedder {
             Pooling::First => encoded.narrow(D::Minus2, 0, 1)?.squeeze(D::Minus2)?,
         }
         .to_vec2()
+    }
+}
+
+/// Adds a passage's vector to those of its text before, counting as much as it has tokens.
+#[expect(clippy::cast_precision_loss, reason = "a passage has some hundred tokens")]
+fn add(sum: &mut Vec<f32>, vector: &[f32], tokens: usize) {
+    sum.resize(vector.len(), 0.0);
+    for (sum, x) in sum.iter_mut().zip(vector) {
+        *sum += tokens as f32 * x;
     }
 }
 

@@ -6,14 +6,14 @@ use candle_transformers::models::bert::Config;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::Tokenizer;
 
 use crate::Error;
 
 /// How many tokens of a text are looked at when the directory does not say.
 const USUAL_TOKENS: usize = 256;
 /// Part of every name: counts up when the same files would give other vectors.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -104,8 +104,9 @@ impl Directory {
         format!("local/bert-{}@{digest:.12}", self.config.hidden_size)
     }
 
-    /// The tokenizer, cutting texts and padding none: the files of some models ask for 128 tokens for every text.
-    pub(super) fn tokenizer(&self) -> Result<Tokenizer, Error> {
+    /// The tokenizer, neither cutting texts nor padding them, whatever its file asks for; and how many tokens of a text go
+    /// through the encoder at once, without those it adds.
+    pub(super) fn tokenizer(&self) -> Result<(Tokenizer, usize), Error> {
         let wrong = |error: &dyn std::fmt::Display| {
             self.wrong(TOKENIZER, &format!("a tokenizer of the crate `tokenizers` ({error})"))
         };
@@ -127,14 +128,8 @@ impl Directory {
                 &format!("tokens below the vocab_size {} of {CONFIG}, got {largest}", self.config.vocab_size),
             ));
         }
-        tokenizer
-            .with_padding(None)
-            .with_truncation(Some(TruncationParams {
-                max_length: self.tokens,
-                ..TruncationParams::default()
-            }))
-            .map_err(|error| wrong(&error))?;
-        Ok(tokenizer)
+        tokenizer.with_padding(None).with_truncation(None).map_err(|error| wrong(&error))?;
+        Ok((tokenizer, self.tokens - added))
     }
 
     pub(super) fn padding_token(&self) -> Result<u32, Error> {
