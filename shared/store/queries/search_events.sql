@@ -87,6 +87,7 @@ select o.session_id, s.session, o.version, e.role, e.speaker, e.content, e.occur
             )
             else (select coalesce(array_agg(0), '{}') from words)
        end as frequencies,
+       array(select lexeme from rarity order by lexeme) as words,
        array(select texts_with from rarity order by lexeme) as texts_with,
        t.texts, t.average_length, t.average_similarity
 from around

@@ -110,6 +110,7 @@ select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_fr
        case when i.embedding_model = $5 then -(coalesce(i.embedding, i.long_embedding) <#> $4) end as similarity,
        length(m.terms) as length,
        coalesce(f.frequencies, '{}') as frequencies,
+       array(select lexeme from rarity order by lexeme) as words,
        array(select texts_with from rarity order by lexeme) as texts_with,
        t.texts, t.average_length, t.average_similarity, found.sessions, found.versions, found.events
 from picked p

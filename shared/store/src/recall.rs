@@ -83,6 +83,8 @@ pub struct Corpus {
     pub average_length: f64,
     /// How like the search a text is, on average: the mean of [`Candidate::similarity`] over all that have one, else 0.
     pub average_similarity: f64,
+    /// The words of the search, each as its stem.
+    pub words: Vec<String>,
     /// Per word of the search, how many texts have it.
     pub texts_with: Vec<i64>,
 }
@@ -96,7 +98,7 @@ pub struct Candidate<T> {
     pub similarity: Option<f64>,
     /// How many different words it has.
     pub length: i32,
-    /// Per word of the search, how often it has it; in the order of [`Corpus::texts_with`].
+    /// Per word of the search, how often it has it; in the order of [`Corpus::words`].
     pub frequencies: Vec<i32>,
 }
 
@@ -269,6 +271,7 @@ fn found<T>(rows: &[Row], item: impl Fn(&Row) -> Result<T, Error>) -> Result<Fou
         texts: first.try_get("texts")?,
         average_length: first.try_get("average_length")?,
         average_similarity: first.try_get("average_similarity")?,
+        words: first.try_get("words")?,
         texts_with: first.try_get("texts_with")?,
     };
     let candidates = rows

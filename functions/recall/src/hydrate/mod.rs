@@ -234,13 +234,13 @@ impl Parts {
     }
 
     async fn vector_of(&self, subject: Option<&Subject>) -> Option<Vec<f32>> {
-        self.embed(&subject?.words).await
+        self.embed(&subject?.meaning).await
     }
 
     /// The past that messages are about which only the log had: a round trip of its own.
     async fn related_late(&self, tenant: &TenantId, user: &UserId, said: Option<&Subject>) -> Option<Late> {
         let subject = said?;
-        let vector = self.embed(&subject.words).await;
+        let vector = self.embed(&subject.meaning).await;
         let search = self.search(&subject.words, vector.as_deref());
         match self.store.related_events(tenant, user, &search).await {
             Ok(found) => Some(Late { found, is_degraded: vector.is_none() }),
@@ -277,7 +277,8 @@ fn latest(context: Option<&SessionContext>, pending: &[PendingTurn]) -> Option<S
         .map(|content| content.get(..content.floor_char_boundary(LATEST_BYTES)).unwrap_or_default())
         .filter(|text| !text.trim().is_empty())
         .collect();
-    (!texts.is_empty()).then(|| Subject { words: texts.join("\n"), ..Subject::default() })
+    let said = texts.join("\n");
+    (!texts.is_empty()).then(|| Subject { words: said.clone(), meaning: said, ..Subject::default() })
 }
 
 /// Whether a turn that is shown as pending is among what the log is known to have: of the two, one may be cut.

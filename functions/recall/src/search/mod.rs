@@ -105,7 +105,7 @@ impl Parts {
         let filter = filter(r#type.as_ref(), scope.as_ref(), session.as_ref(), (since, until), as_of)?;
         let speakers = self.store.speakers(tenant, user).await.map_err(|error| postgres_is_down(&error))?;
         let question = Subject::read(query.as_str(), &speakers, now.to_zoned(TimeZone::UTC).date());
-        let vector = self.embed(&question.words).await;
+        let vector = self.embed(&question.meaning).await;
         let times = around(&question.times);
         let mut memory_candidates = memory_candidates(k);
         loop {

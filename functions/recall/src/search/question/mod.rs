@@ -1,5 +1,8 @@
 //! What a question asks for: about what, of whom, of when.
 
+mod first_person;
+mod forms;
+
 use std::ops::Range;
 
 use jiff::civil::Date;
@@ -7,6 +10,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use model::{dates, text};
 use store::RecalledEvent;
+
+use self::first_person::{Word, first_person};
+pub(crate) use self::forms::base;
 
 /// A month or a day without a year is any of this year and so many before it.
 const YEARS_BACK: i32 = 10;
@@ -19,9 +25,13 @@ const ROLES: [(&str, &[&str]); 2] = [
 /// A question, read against who takes part in the conversations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Subject {
-    /// The question without the names of speakers. Who is asked about has mostly *said* the answer, and a search for the
-    /// name finds those who mention it instead. The whole question where nothing else is left.
+    /// What its words are searched by: the question without the names of speakers, and the forms its words also have. Who is
+    /// asked about has mostly *said* the answer, and a search for the name finds those who mention it instead. The whole
+    /// question where nothing else is left.
     pub(crate) words: String,
+    /// What its meaning is searched by: the question as the speaker it names would ask it themselves ("How have I been
+    /// sleeping?"), without names where it names several.
+    pub(crate) meaning: String,
     /// The speakers it names.
     pub(crate) named: Vec<String>,
     /// The role it names, where it names no speaker and only one role: `I` is the user, `you` the assistant.
@@ -39,6 +49,7 @@ impl Subject {
         let mut named: Vec<String> = Vec::new();
         let mut subject = String::with_capacity(query.len());
         let mut kept = 0;
+        let mut words = Vec::new();
         for (at, word) in text::word_positions(query) {
             let bare = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word);
             let mut is_name = false;
@@ -52,12 +63,19 @@ impl Subject {
                 subject.push_str(query.get(kept..at).unwrap_or_default());
                 kept = at + word.len();
             }
+            words.push(Word { at, word, is_name });
         }
         subject.push_str(query.get(kept..).unwrap_or_default());
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
         let has_subject = text::content_stems(&subject).next().is_some();
+        let meaning = match (has_subject, named.as_slice()) {
+            (false, _) => query.to_owned(),
+            (true, [_]) => first_person(query, &words),
+            (true, _) => subject.clone(),
+        };
         Self {
-            words: if has_subject { subject } else { query.to_owned() },
+            words: forms::with_forms(if has_subject { &subject } else { query }),
+            meaning,
             role: if named.is_empty() { role(query) } else { None },
             named,
             times: text::sentences(query).into_iter().flat_map(|sentence| times(sentence, today)).collect(),
@@ -142,14 +160,25 @@ mod tests {
     #[test]
     fn the_names_of_speakers_leave_the_subject() {
         let question = Subject::read("When did Melanie's kids meet ada?", &speakers(), TODAY);
-        assert_eq!(question.words, "When did kids meet ?");
+        assert_eq!(question.words, "When did kids meet ? met");
+        assert_eq!(question.meaning, "When did kids meet ?");
         assert_eq!(question.named, speakers());
+    }
+
+    #[test]
+    fn a_question_about_one_speaker_means_what_they_would_ask() {
+        let question = Subject::read("How has Ada Byron been sleeping?", &speakers(), TODAY);
+        assert_eq!(question.words, "How has been sleeping? slept");
+        assert_eq!(question.meaning, "How have I been sleeping?");
     }
 
     #[test]
     fn a_question_that_is_only_a_name_keeps_it() {
         let question = Subject::read("Who is Melanie?", &speakers(), TODAY);
-        assert_eq!(question.words, "Who is Melanie?");
+        assert_eq!(
+            (question.words.as_str(), question.meaning.as_str()),
+            ("Who is Melanie?", "Who is Melanie?")
+        );
         assert_eq!(question.named, ["Melanie"]);
     }
 

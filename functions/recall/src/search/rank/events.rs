@@ -8,11 +8,13 @@ use model::{dates, text};
 use store::{Found, RecalledEvent};
 
 use super::super::question::Subject;
+use super::about::is_about_another;
+use super::context::{Beside, coherence};
 use super::measures::{Blend, own_parts};
 use super::{Parts, Ranked, best};
 
-/// Said by someone the question names.
-const SPEAKER: f64 = 0.5;
+/// Said by someone the question names, and not of somebody else.
+const SPEAKER: f64 = 0.4;
 /// Said in a time the question names. It is as good as the best of everything else the turn may say: whoever names a
 /// time means that time.
 const DATE: f64 = 1.0;
@@ -56,18 +58,34 @@ pub(crate) fn rank_events(
         best_of_session.entry(*session).and_modify(|best| *best = best.max(*score)).or_insert(*score);
     }
     let beside = |event: &RecalledEvent, step: i64| {
-        said.get(&(event.session, event.version.saturating_add(step))).copied().unwrap_or_default()
+        said.get(&(event.session, event.version.saturating_add(step))).copied()
     };
+    let context = if blend.sees_coherence {
+        let turns = found.candidates.iter().zip(&own).map(|(candidate, own)| {
+            let around: Vec<f64> =
+                [-1, 1].iter().filter_map(|step| Some(beside(&candidate.item, *step)?.0)).collect();
+            Beside { own: own.total(), neighbours: mean(&around) }
+        });
+        coherence(turns.collect())
+    } else {
+        1.0
+    };
+    let asked: Vec<String> = text::content_stems(&question.words).collect();
     let ranked = found.candidates.into_iter().zip(own).map(|(candidate, own)| {
         let event = candidate.item;
-        let (before, before_asks) = beside(&event, -1);
-        let (after, _) = beside(&event, 1);
+        let (before, before_asks) = beside(&event, -1).unwrap_or_default();
+        let (after, _) = beside(&event, 1).unwrap_or_default();
         let parts = Parts {
-            speaker: if question.names(&event) { SPEAKER } else { 0.0 },
+            speaker: if question.names(&event) && !is_about_another(&event.content, &asked) {
+                SPEAKER
+            } else {
+                0.0
+            },
             date: DATE * closeness(event.occurred_at, &question.times),
             time: if question.asks_when && names_a_time(&event) { TIME } else { 0.0 },
-            neighbours: before * (BEFORE + if before_asks { ANSWERS } else { 0.0 }) + after * AFTER,
-            session: SESSION * best_of_session.get(&event.session).copied().unwrap_or_default(),
+            neighbours: context
+                * (before * (BEFORE + if before_asks { ANSWERS } else { 0.0 }) + after * AFTER),
+            session: context * SESSION * best_of_session.get(&event.session).copied().unwrap_or_default(),
             asks: if asks(&event.content) { ASKS } else { 0.0 },
             ..own
         };
@@ -85,6 +103,12 @@ pub(crate) fn around(times: &[Range<Timestamp>]) -> Vec<Range<Timestamp>> {
                 ..time.end.saturating_add(DATE_FADES).unwrap_or(time.end)
         })
         .collect()
+}
+
+/// The mean of what there is, 0 of nothing.
+#[expect(clippy::cast_precision_loss, reason = "two at most")]
+fn mean(values: &[f64]) -> f64 {
+    if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
 /// Whether a turn ends in a question.
@@ -148,7 +172,13 @@ mod tests {
     }
 
     fn corpus() -> Corpus {
-        Corpus { texts: 100, average_length: 8.0, average_similarity: 0.0, texts_with: vec![2, 60] }
+        Corpus {
+            texts: 100,
+            average_length: 8.0,
+            average_similarity: 0.0,
+            words: vec!["common".into(), "rare".into()],
+            texts_with: vec![2, 60],
+        }
     }
 
     fn of(named: &[&str]) -> Subject {
@@ -269,7 +299,7 @@ mod tests {
         let ranked = rank_events(found, &Subject::default(), Blend::MEANING, 3);
         let similarity: Vec<f64> = ranked.iter().map(|ranked| ranked.parts.similarity).collect();
         assert!(
-            (similarity[0] - 0.5).abs() < 0.001 && similarity[1..].iter().all(|part| *part < 0.001),
+            (similarity[0] - 0.6).abs() < 0.001 && similarity[1..].iter().all(|part| *part < 0.001),
             "{similarity:?}"
         );
     }
@@ -283,7 +313,7 @@ mod tests {
             };
             rank_events(found, &Subject::default(), Blend::MEANING, 1)[0].parts.words
         };
-        assert_eq!((alone(None), alone(Some(0.5))), (1.0, 0.5));
+        assert_eq!((alone(None), alone(Some(0.5))), (1.0, 0.4));
     }
 
     fn rows() -> impl Strategy<Value = Vec<Candidate<RecalledEvent>>> {
@@ -311,7 +341,7 @@ mod tests {
         ) {
             let (one, other) = candidates;
             let expected = one.len().min(k);
-            let corpus = Corpus { texts: 3, average_length: 0.0, average_similarity, texts_with: vec![2, 60] };
+            let corpus = Corpus { texts: 3, average_length: 0.0, average_similarity, ..corpus() };
             let time = Timestamp::UNIX_EPOCH..Timestamp::from_second(20).unwrap();
             let subject = Subject { asks_when, times: vec![time], ..of(&["Ada"]) };
             let rank = |candidates| {

@@ -1,7 +1,10 @@
 //! What a text says by itself: the question's words in it and the likeness of its meaning.
 
+use std::collections::BTreeMap;
+
 use store::{Candidate, Corpus, Found};
 
+use super::super::question::base;
 use super::Parts;
 
 /// Saturation of a word's frequency in BM25 (Robertson and Zaragoza, 2009).
@@ -12,17 +15,24 @@ const BM25_B: f64 = 0.5;
 /// With so many texts, the mean of their likeness is believed by half.
 const FEW_TEXTS: f64 = 10.0;
 
-/// How much of what a text says by itself is its embedding; the words are the rest.
+/// What embeddings know, and so how they go together with words.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Blend {
+    /// How much of what a text says by itself is its embedding; the words are the rest.
     similarity: f64,
+    /// The least share of the question's words that is all of the part `words`. Where even the best candidate has fewer, they
+    /// say less, because what is meant is said in other words; an embedder that does not know them cannot tell.
+    expected: f64,
+    /// Whether it is seen by the scores how far conversations stay with their subject. By words alone it is not: most
+    /// turns have none of the question's.
+    pub(super) sees_coherence: bool,
 }
 
 impl Blend {
-    /// Embeddings of a model know what words mean: they count as much as the words.
-    pub(crate) const MEANING: Self = Self { similarity: 0.5 };
+    /// Embeddings of a model know what words mean: they count more than the words.
+    pub(crate) const MEANING: Self = Self { similarity: 0.6, expected: 0.5, sees_coherence: true };
     /// Hashed words see the same words again, and beyond them only other endings and typing errors.
-    pub(crate) const SPELLING: Self = Self { similarity: 0.1 };
+    pub(crate) const SPELLING: Self = Self { similarity: 0.1, expected: 0.0, sees_coherence: false };
 
     /// The blend for vectors of an embedder.
     pub(crate) const fn of(embedder: &model::Embedder) -> Self {
@@ -40,7 +50,7 @@ pub(crate) fn own_parts<T>(found: &Found<T>, blend: Blend) -> Vec<Parts> {
         .iter()
         .map(|candidate| candidate.similarity.map(|similarity| (similarity - usual).max(0.0)))
         .collect();
-    let most_words = most(words.iter().copied());
+    let most_words = most(words.iter().copied()).max(blend.expected * weight(&found.corpus));
     let most_similarity = most(similarity.iter().copied().flatten());
     words
         .into_iter()
@@ -76,9 +86,7 @@ fn share(value: f64, most: f64) -> f64 {
 }
 
 /// Okapi BM25 of a candidate, with the never negative form of the inverse document frequency.
-#[expect(clippy::cast_precision_loss, reason = "counts of a user's texts are far below 2^52")]
 fn bm25<T>(corpus: &Corpus, candidate: &Candidate<T>) -> f64 {
-    let texts = corpus.texts as f64;
     let length =
         if corpus.average_length > 0.0 { f64::from(candidate.length) / corpus.average_length } else { 1.0 };
     let norm = BM25_K1 * (1.0 - BM25_B + BM25_B * length);
@@ -87,9 +95,25 @@ fn bm25<T>(corpus: &Corpus, candidate: &Candidate<T>) -> f64 {
         .iter()
         .zip(&corpus.texts_with)
         .map(|(frequency, texts_with)| {
-            let (frequency, texts_with) = (f64::from(*frequency), *texts_with as f64);
-            let rarity = (1.0 + (texts - texts_with + 0.5) / (texts_with + 0.5)).ln();
-            rarity * frequency * (BM25_K1 + 1.0) / (frequency + norm)
+            let frequency = f64::from(*frequency);
+            rarity(corpus, *texts_with) * frequency * (BM25_K1 + 1.0) / (frequency + norm)
         })
         .sum()
+}
+
+/// The inverse document frequency of a word that so many texts have.
+#[expect(clippy::cast_precision_loss, reason = "counts of a user's texts are far below 2^52")]
+fn rarity(corpus: &Corpus, texts_with: i64) -> f64 {
+    let (texts, texts_with) = (corpus.texts as f64, texts_with as f64);
+    (1.0 + (texts - texts_with + 0.5) / (texts_with + 0.5)).ln()
+}
+
+/// About what a text of usual length would have that says each of the question's words once, in its commonest form.
+fn weight(corpus: &Corpus) -> f64 {
+    let mut words: BTreeMap<&str, i64> = BTreeMap::new();
+    for (word, texts_with) in corpus.words.iter().zip(&corpus.texts_with) {
+        let commonest = words.entry(base(word)).or_default();
+        *commonest = (*commonest).max(*texts_with);
+    }
+    words.values().map(|texts_with| rarity(corpus, *texts_with)).sum()
 }

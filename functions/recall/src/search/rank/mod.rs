@@ -2,9 +2,11 @@
 //!
 //! Every measure is brought to 0..1 by its best candidate and added with a fixed round weight. Few ingredients, chosen
 //! because they should hold anywhere: rare words count more than common ones (BM25), meaning counts beside words, a turn
-//! is understood with the turns around it and by what its session is about, who is asked about has mostly said it, and
-//! what is asked of a time was mostly said then.
+//! is understood with the turns around it and by what its session is about, as far as this user's conversations stay with
+//! their subject, who is asked about has mostly said it, of themselves, and what is asked of a time was mostly said then.
 
+mod about;
+mod context;
 mod events;
 mod measures;
 
