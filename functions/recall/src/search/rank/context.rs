@@ -59,8 +59,8 @@ mod tests {
 
     #[test]
     fn a_few_turns_prove_nothing() {
-        assert_eq!(coherence(Vec::new()), 1.0);
-        assert_eq!(coherence(vec![Beside { own: 0.5, neighbours: 0.0 }]), 1.0);
+        assert!(coherence(Vec::new()) > 0.999);
+        assert!(coherence(vec![Beside { own: 0.5, neighbours: 0.0 }]) > 0.999);
         let few = vec![Beside { own: 1.0, neighbours: 0.0 }, Beside { own: 0.0, neighbours: 1.0 }];
         assert!(coherence(few) > 0.99);
     }
@@ -76,7 +76,7 @@ mod tests {
             };
             let (one, other) = (of(turns.0), of(turns.1));
             prop_assert!((0.0..=1.0).contains(&one));
-            prop_assert_eq!(one, other);
+            prop_assert!((one - other).abs() < 1e-12);
         }
     }
 }
