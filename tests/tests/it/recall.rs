@@ -234,7 +234,7 @@ async fn a_question_is_answered_with_events_and_memories_their_scores_and_their_
     let sum: f64 =
         score.iter().filter(|(part, _)| *part != "total").map(|(_, value)| value.as_f64().unwrap()).sum();
     assert!((total - sum).abs() < 0.001, "{score:?}");
-    assert_eq!(score["speaker"], 0.5);
+    assert_eq!(score["speaker"], 0.4);
     assert!(answer["events"][1]["score"]["total"].as_f64().unwrap() <= total);
 }
 
