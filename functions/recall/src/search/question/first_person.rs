@@ -10,7 +10,7 @@ pub(super) struct Word<'a> {
     /// Where it begins, in bytes.
     pub(super) at: usize,
     /// The word.
-    pub(super) word: &'a str,
+    pub(super) text: &'a str,
     /// Whether it is a name of the one who is asked about.
     pub(super) is_name: bool,
 }
@@ -22,12 +22,12 @@ pub(super) fn first_person(query: &str, words: &[Word<'_>]) -> String {
     let mut place = 0;
     while let Some(word) = words.get(place) {
         if !word.is_name {
-            if let Some(verb) = verb_of_i(word.word)
+            if let Some(verb) = verb_of_i(word.text)
                 && is_beside_i(words, place)
             {
                 told.push_str(query.get(kept..word.at).unwrap_or_default());
                 told.push_str(verb);
-                kept = word.at + word.word.len();
+                kept = word.at + word.text.len();
             }
             place += 1;
             continue;
@@ -36,7 +36,7 @@ pub(super) fn first_person(query: &str, words: &[Word<'_>]) -> String {
         let last = words.get(place + mention - 1).unwrap_or(word);
         told.push_str(query.get(kept..word.at).unwrap_or_default());
         told.push_str(pronoun(words, place, last));
-        kept = last.at + last.word.len();
+        kept = last.at + last.text.len();
         place += mention;
     }
     told.push_str(query.get(kept..).unwrap_or_default());
@@ -44,11 +44,11 @@ pub(super) fn first_person(query: &str, words: &[Word<'_>]) -> String {
 }
 
 fn pronoun(words: &[Word<'_>], first: usize, last: &Word<'_>) -> &'static str {
-    if is_possessive(last.word) {
+    if is_possessive(last.text) {
         return "my";
     }
     let before = first.checked_sub(1).and_then(|before| words.get(before));
-    if before.is_some_and(|before| PREPOSITIONS.contains(&before.word.to_lowercase().as_str())) {
+    if before.is_some_and(|before| PREPOSITIONS.contains(&before.text.to_lowercase().as_str())) {
         "me"
     } else {
         "I"
@@ -61,8 +61,8 @@ fn is_beside_i(words: &[Word<'_>], place: usize) -> bool {
     let after = words.get(place + 1..).unwrap_or_default();
     let last_of_after = after.iter().take_while(|word| word.is_name).last();
     let before = place.checked_sub(1).and_then(|before| words.get(before));
-    names_i(last_of_after) && !last_of_after.is_some_and(|last| is_possessive(last.word))
-        || names_i(before) && !before.is_some_and(|before| is_possessive(before.word))
+    names_i(last_of_after) && !last_of_after.is_some_and(|last| is_possessive(last.text))
+        || names_i(before) && !before.is_some_and(|before| is_possessive(before.text))
 }
 
 /// What a verb of the third person is with "I".
@@ -90,7 +90,7 @@ mod tests {
         let words: Vec<Word<'_>> = model::text::word_positions(query)
             .map(|(at, word)| Word {
                 at,
-                word,
+                text: word,
                 is_name: word.starts_with("Ada") || word.starts_with("Byron"),
             })
             .collect();

@@ -63,7 +63,7 @@ impl Subject {
                 subject.push_str(query.get(kept..at).unwrap_or_default());
                 kept = at + word.len();
             }
-            words.push(Word { at, word, is_name });
+            words.push(Word { at, text: word, is_name });
         }
         subject.push_str(query.get(kept..).unwrap_or_default());
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
