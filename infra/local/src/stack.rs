@@ -53,7 +53,7 @@ pub async fn deploy(
         cloudformation
             .create_stack()
             .stack_name(NAME)
-            .template_body(template.packaged())
+            .template_body(template.packaged()?)
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityAutoExpand)
             .set_parameters(Some(parameters))
@@ -135,7 +135,7 @@ async fn update(cloudformation: &Client, template: &Template, parameters: Vec<Pa
     let updated = cloudformation
         .update_stack()
         .stack_name(NAME)
-        .template_body(template.packaged())
+        .template_body(template.packaged()?)
         .capabilities(Capability::CapabilityIam)
         .capabilities(Capability::CapabilityAutoExpand)
         .set_parameters(Some(parameters))

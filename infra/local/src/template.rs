@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde_json::{Map, Value as Json};
 use serde_yaml_ng::Value;
 
 /// The template that is deployed, here as on AWS.
 #[derive(Debug, Clone)]
 pub struct Template {
-    text: String,
     document: Value,
 }
 
@@ -38,6 +38,12 @@ fn long_form(value: Value) -> Value {
     }
 }
 
+/// What a section of a template defines.
+fn entries(section: Option<&mut Json>) -> impl Iterator<Item = &mut Map<String, Json>> {
+    let entries = section.and_then(Json::as_object_mut);
+    entries.into_iter().flat_map(Map::values_mut).filter_map(Json::as_object_mut)
+}
+
 /// The logical name of the resource whose ARN is meant.
 fn arn_of(value: Option<&Value>) -> Option<&str> {
     match value?.get("Fn::GetAtt")?.as_sequence()?.as_slice() {
@@ -58,7 +64,7 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self> {
         let document = long_form(serde_yaml_ng::from_str(text)?);
         document.get("Resources").and_then(Value::as_mapping).context("it has no Resources")?;
-        Ok(Self { text: text.to_owned(), document })
+        Ok(Self { document })
     }
 
     /// The whole document, short forms of functions written out.
@@ -66,10 +72,23 @@ impl Template {
         &self.document
     }
 
-    /// The text to deploy: the file itself, with the one change a packaged template has, a bucket in place of a
-    /// folder in every `CodeUri`. Nothing is uploaded: the functions run under `cargo lambda watch`.
-    pub fn packaged(&self) -> String {
-        self.text.replace("CodeUri: ../functions/", "CodeUri: s3://hosted-on-this-machine/")
+    /// The text to deploy, as JSON: the file with the one change a packaged template has, a bucket in place of a folder in
+    /// every `CodeUri`, and without what only people read, because CloudFormation takes 51,200 bytes of a template that
+    /// lies in no bucket. Nothing is uploaded: the functions run under `cargo lambda watch`.
+    pub fn packaged(&self) -> Result<String> {
+        let mut document = serde_json::to_value(&self.document)?;
+        let whole = document.as_object_mut().context("it is no mapping")?;
+        whole.remove("Metadata");
+        for parameter in entries(whole.get_mut("Parameters")) {
+            parameter.remove("Description");
+        }
+        for resource in entries(whole.get_mut("Resources")) {
+            let code = resource.get_mut("Properties").and_then(|properties| properties.get_mut("CodeUri"));
+            if let Some(Json::String(code)) = code {
+                *code = code.replace("../functions/", "s3://hosted-on-this-machine/");
+            }
+        }
+        Ok(document.to_string())
     }
 
     /// The properties of every resource of a type, by logical name.
@@ -93,10 +112,9 @@ impl Template {
             .collect()
     }
 
-    /// The names of the agents that events wake: the functions that a queue wakes to which no schedule sends, and which
-    /// keeps no order, as that of the ingester does.
+    /// The names of the agents that events wake: the functions that a queue wakes to which no schedule sends.
     pub fn agents(&self) -> Vec<String> {
-        self.woken_by_queues(|queue| !self.ticks(queue) && !self.keeps_order(queue))
+        self.woken_by_queues(|queue| !self.ticks(queue))
     }
 
     /// The names of the agents that a schedule wakes: the functions behind the queues it sends to.
@@ -108,10 +126,21 @@ impl Template {
         let functions = self.resources("AWS::Serverless::Function");
         self.resources("AWS::Lambda::EventSourceMapping")
             .into_values()
-            .filter(|mapping| arn_of(mapping.get("EventSourceArn")).is_some_and(&wanted))
+            .filter(|mapping| {
+                arn_of(mapping.get("EventSourceArn"))
+                    .is_some_and(|queue| wanted(queue) && !self.is_own(queue))
+            })
             .filter_map(|mapping| mapping.get("FunctionName")?.get("Ref")?.as_str())
             .filter_map(|logical| Some(functions.get(logical)?.get("FunctionName")?.as_str()?.to_owned()))
             .collect()
+    }
+
+    /// Whether a variable of its own names a queue, by its logical name: that of a function that is no agent.
+    fn is_own(&self, queue: &str) -> bool {
+        let path = ["Globals", "Function", "Environment", "Variables"];
+        let variables = path.iter().try_fold(&self.document, |value, name| value.get(name));
+        let mut values = variables.and_then(Value::as_mapping).into_iter().flatten().map(|(_, value)| value);
+        values.any(|value| value.get("Ref").and_then(Value::as_str) == Some(queue))
     }
 
     /// Whether a schedule sends to a queue, by its logical name.
@@ -119,13 +148,6 @@ impl Template {
         self.resources("AWS::Scheduler::Schedule").into_values().any(|schedule| {
             arn_of(schedule.get("Target").and_then(|target| target.get("Arn"))) == Some(queue)
         })
-    }
-
-    /// Whether a queue is a FIFO queue, by its logical name.
-    fn keeps_order(&self, queue: &str) -> bool {
-        let queues = self.resources("AWS::SQS::Queue");
-        let fifo = queues.get(queue).and_then(|queue| queue.get("FifoQueue"));
-        fifo.and_then(Value::as_bool).unwrap_or_default()
     }
 
     /// The attribute by which items of the hot table expire.
@@ -147,12 +169,30 @@ mod tests {
     }
 
     #[test]
-    fn the_packaged_template_differs_in_the_code_alone() {
-        let packaged = template().packaged();
-        assert!(!packaged.contains("../functions"));
-        let changed =
-            template().text.lines().zip(packaged.lines()).filter(|(one, other)| one != other).count();
-        assert_eq!(changed, template().functions().len());
+    fn the_packaged_template_differs_in_the_code_and_in_what_only_people_read() {
+        let packaged = template().packaged().unwrap();
+        assert!(packaged.len() <= 51_200, "{} bytes are more than CloudFormation takes", packaged.len());
+        let packaged: Value = serde_yaml_ng::from_str(&packaged).unwrap();
+        for section in ["Rules", "Conditions", "Globals", "Outputs"] {
+            assert_eq!(packaged[section], template().document()[section], "{section}");
+        }
+        let document = template().document().clone();
+        let changed: Vec<_> = document["Resources"]
+            .as_mapping()
+            .unwrap()
+            .iter()
+            .filter(|(name, resource)| packaged["Resources"][*name] != **resource)
+            .map(|(name, _)| {
+                packaged["Resources"][name]["Properties"]["CodeUri"].as_str().unwrap_or_default()
+            })
+            .collect();
+        assert_eq!(changed.len(), template().functions().len());
+        assert!(changed.iter().all(|code| code.starts_with("s3://")), "{changed:?}");
+        let named = |document: &Value| {
+            let names = document["Parameters"].as_mapping().unwrap().keys();
+            names.map(|name| name.as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(named(&packaged), named(template().document()));
     }
 
     #[test]

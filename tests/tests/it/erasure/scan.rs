@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Every table that this scan knows. Whoever adds one says here that what an erasure does to it was thought about, in
 /// `docs/ERASURE.md` and in the queries of an erasure.
-const KNOWN: [&str; 29] = [
+const KNOWN: [&str; 30] = [
     "agent_cursors",
     "agent_runs",
     "api_keys",
@@ -37,6 +37,8 @@ const KNOWN: [&str; 29] = [
     "sessions",
     "snapshots",
     "tenants",
+    // What the deployment has done to its indexes.
+    "upkeep",
     "webhook_deliveries",
     // A tenant's own, and nobody's of its users.
     "webhook_endpoints",
