@@ -22,6 +22,7 @@ struct Health {
 /// Whether Postgres answers.
 #[utoipa::path(
     get, path = "/v1/health", tag = "operations",
+    security(("api_key" = [])),
     responses((status = 200, body = Health), (status = 503, body = Problem))
 )]
 async fn health(State(parts): State<Shared>, caller: Caller) -> Result<Answer<Health>, Problem> {

@@ -15,11 +15,13 @@
 //! - `POST /v1/users/{user}/erasures`, `GET …/erasures/{id}`, `GET /v1/erasures` erasing a user, a session or a memory
 //! - `GET /v1/users/{user}/export` everything about a user, as JSON Lines
 //! - `/v1/webhook-sources…` who sends signed requests for the tenant
+//! - `/v1/keys…` and `/v1/settings` what a tenant manages of its own
 //! - `GET /v1/health` whether Postgres answers
 //! - `/v1/admin/…` what an operator asks and orders over all tenants, only where `ADMIN_API` is true
 //!
-//! The header `afterthought-tenant` names the tenant, `default` without it. The function trusts it: whoever may call the
-//! function may ask for every tenant, so its URL is protected by IAM and only an application's own back end calls it.
+//! An API key decides the tenant and what may be done. Where `API_KEYS` is `off`, the header `afterthought-tenant` names the
+//! tenant, `default` without it, and the function trusts it: whoever may call the function may ask for every tenant, so its
+//! URL is protected by IAM and only an application's own back end calls it.
 //! Errors are problem details (RFC 9457).
 
 #![expect(unused_qualifications, reason = "utoipa repeats the types of parameters with their paths")]
@@ -39,10 +41,12 @@ mod sessions;
 mod shutdown;
 mod sources;
 mod status;
+mod tenants;
 mod working;
 
 use std::sync::{Arc, OnceLock};
 
+use api::{Guard, Limiter};
 use axum::Router;
 use domain::Reach;
 use hot::Hot;
@@ -82,7 +86,7 @@ pub(crate) struct Parts {
     pub(crate) admin: Option<Admin>,
     /// What seals the secrets of webhook sources; where it is not given, none can be made.
     pub(crate) sealer: Option<Sealer>,
-    pub(crate) limiter: http::Limiter,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) accesses: search::Accesses,
     pub(crate) webhooks: Option<endpoints::Webhooks>,
 }
@@ -96,7 +100,7 @@ impl Recall {
         embedder: impl Into<Option<Embedder>>,
         now: fn() -> Timestamp,
     ) -> Self {
-        let limiter = http::Limiter::new(0);
+        let guard = Arc::new(Guard::new(store.clone(), hot.clone(), now));
         let accesses = search::Accesses::new(store.clone());
         let keeper = store
             .acting_as(Role::Keeper, 1)
@@ -114,7 +118,7 @@ impl Recall {
             agents: Vec::new(),
             admin: None,
             sealer: None,
-            limiter,
+            guard,
             accesses,
             webhooks: None,
         };
@@ -132,7 +136,13 @@ impl Recall {
     /// otherwise; 0 is no limit.
     #[must_use]
     pub fn with_limit(self, per_minute: u32) -> Self {
-        self.with(|parts| parts.limiter = http::Limiter::new(per_minute))
+        self.with_guard(|guard| guard.with_limiter(Limiter::new(per_minute)))
+    }
+
+    /// The same function behind another guard than one that requires no keys.
+    #[must_use]
+    pub fn with_guard(self, change: impl FnOnce(Guard) -> Guard) -> Self {
+        self.with(|parts| parts.guard = Arc::new(change(Guard::clone(&parts.guard))))
     }
 
     /// The same function, telling the indexer among `routes` of every memory that is approved or changed, and the
@@ -178,6 +188,11 @@ impl Recall {
         self.parts.accesses.flush().await
     }
 
+    /// Notes which API keys were used and are not noted yet, for a process that ends.
+    pub async fn note_key_uses(&self) {
+        self.parts.guard.flush().await;
+    }
+
     /// The same function, obeying operators when there is something to do so with; otherwise it has no such paths.
     #[must_use]
     pub fn with_admin(self, admin: Option<Admin>) -> Self {
@@ -203,12 +218,21 @@ pub async fn run() -> anyhow::Result<()> {
         None => None,
         Some(_) => Some(runtime::sealer(&services.config, &services.aws).await?),
     };
+    let operator_key = runtime::operator_key(&services.config, &services.aws).await?;
+    // What is counted apart from the answers takes no connection from a question.
+    let last_words = Store::new(&services.database, Role::Agent, 1)?;
     let recall = Recall::new(services.store.clone(), services.hot.clone(), embedder, services.now)
         .with_indexer(services.publisher.clone(), &services.config.routes)
         .with_admin(Admin::from_services(&services)?)
         .with_sealer(sealer)
+        .with_guard(|guard| {
+            guard
+                .with_keys_required(services.config.are_api_keys_required)
+                .with_operator_key(operator_key)
+                .with_use_store(last_words.clone())
+        })
         .with_limit(services.config.recall_requests_per_minute)
-        .with_access_store(Store::new(&services.database, Role::Agent, 1)?);
+        .with_access_store(last_words);
     let recall = match services.config.variables.get(JANITOR_QUEUE).filter(|url| !url.is_empty()) {
         Some(queue_url) => recall.with_janitor(services.publisher.clone(), queue_url),
         None => recall,
@@ -222,10 +246,11 @@ pub async fn run() -> anyhow::Result<()> {
             recall
         }
     };
-    let accesses = recall.parts.accesses.clone();
+    let (accesses, guard) = (recall.parts.accesses.clone(), Arc::clone(&recall.parts.guard));
     let runtime_api = services.config.variables.get("AWS_LAMBDA_RUNTIME_API");
     shutdown::before(runtime_api.map(String::as_str), move || async move {
         accesses.flush().await;
+        guard.flush().await;
     })
     .await;
     let recall = &recall;

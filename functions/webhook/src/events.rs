@@ -1,5 +1,7 @@
 //! Events that an application says are its own.
 
+use std::num::NonZeroU32;
+
 use api::{Answer, Caller, IdempotencyKey, Json, Moment, Problem, Whole};
 use axum::extract::State;
 use domain::{EventKind, SessionName, UserId};
@@ -108,6 +110,7 @@ impl From<EventAsked> for Said {
 /// Accepts events. They are stored in order within each session, each once.
 #[utoipa::path(
     post, path = "/v1/events", tag = "events", request_body = EventsAsked,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 202, body = AcceptedAnswer, description = "every event is in the queue, which keeps it until it is stored"),
         (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
@@ -125,6 +128,11 @@ async fn accept_events(
         let detail = format!("field `events` must be 1 to {MOST_EVENTS} events, got {}", asked.events.len());
         return Err(Problem::invalid("events", detail));
     }
+    let now = (parts.now)();
+    // Settings that nobody can read refuse nobody: the deployment's quota holds.
+    let settings = parts.guard.keyring().settings(&caller.tenant, now).await.unwrap_or_default();
+    let count = u32::try_from(asked.events.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
+    let limits = parts.quota.admit(&parts.hot, &settings, &caller.tenant, count, now).await?;
     let saying = Saying {
         tenant: caller.tenant,
         scope: "events".to_owned(),
@@ -132,5 +140,5 @@ async fn accept_events(
         said: asked.events.into_iter().map(Into::into).collect(),
         place: |position, field| format!("events[{position}].{field}"),
     };
-    parts.accept(saying).await.map(Answer::accepted)
+    parts.accept(saying).await.map(|accepted| Answer::accepted(accepted).with_limits(limits))
 }

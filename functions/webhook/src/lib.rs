@@ -19,6 +19,7 @@ mod sources;
 
 use std::sync::{Arc, OnceLock};
 
+use api::{Guard, IngestQuota};
 use axum::Router;
 use axum::middleware::from_fn;
 use hot::Hot;
@@ -51,6 +52,8 @@ pub struct Webhook {
 
 /// What the function answers with.
 pub(crate) struct Parts {
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) quota: IngestQuota,
     pub(crate) hot: Hot,
     pub(crate) registry: Registry,
     pub(crate) publisher: Publisher,
@@ -84,8 +87,10 @@ impl Webhook {
         now: fn() -> Timestamp,
         new_id: fn() -> Uuid,
     ) -> Self {
+        let guard = Arc::new(Guard::new(store.clone(), hot.clone(), now));
         let registry = Registry::new(store, hot.clone(), sealer);
-        let parts = Parts { hot, registry, publisher, queue_url, now, new_id };
+        let parts =
+            Parts { guard, quota: IngestQuota::default(), hot, registry, publisher, queue_url, now, new_id };
         Self { parts: Arc::new(parts), router: OnceLock::new() }
     }
 
@@ -99,7 +104,35 @@ impl Webhook {
             Some(_) => Some(runtime::sealer(&services.config, &services.aws).await?),
         };
         let Services { store, hot, publisher, now, .. } = services;
-        Ok(Self::new(store.clone(), hot.clone(), sealer, publisher.clone(), queue_url, *now, random_id))
+        let webhook =
+            Self::new(store.clone(), hot.clone(), sealer, publisher.clone(), queue_url, *now, random_id);
+        let config = &services.config;
+        let quota = IngestQuota {
+            per_minute: config.ingest_events_per_minute,
+            per_day: config.ingest_events_per_day,
+        };
+        Ok(webhook
+            .with_guard(|guard| guard.with_keys_required(config.are_api_keys_required))
+            .with_quota(quota))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(
+            Arc::get_mut(&mut self.parts).expect("nothing was answered yet, so nobody else holds the parts"),
+        );
+        self
+    }
+
+    /// The same function behind another guard than one that requires no keys.
+    #[must_use]
+    pub fn with_guard(self, change: impl FnOnce(Guard) -> Guard) -> Self {
+        self.with(|parts| parts.guard = Arc::new(change(Guard::clone(&parts.guard))))
+    }
+
+    /// The same function, refusing events beyond a tenant's quota.
+    #[must_use]
+    pub fn with_quota(self, quota: IngestQuota) -> Self {
+        self.with(|parts| parts.quota = quota)
     }
 
     /// Answers one request. Whatever is wrong with it, or with what is behind this function, becomes a response.
@@ -114,7 +147,7 @@ fn router(parts: &Shared) -> Router {
         .merge(events::routes())
         .merge(sources::routes())
         .layer(from_fn(headers::checked));
-    api::routed(operations, &TAGS, parts.now).with_state(Arc::clone(parts))
+    api::routed(operations, &TAGS, &parts.guard).with_state(Arc::clone(parts))
 }
 
 #[expect(

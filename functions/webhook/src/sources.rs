@@ -67,6 +67,7 @@ pub(crate) enum Received {
 /// Takes in a signed request of a source. The repeat of one is answered as the first was, and stored once.
 #[utoipa::path(
     post, path = "/v1/webhooks/{source}", tag = "webhooks", params(OfSource), request_body = Value,
+    security(()),
     responses(
         (status = 200, body = ChallengeAnswer, description = "Slack asked whether somebody is there"),
         (status = 202, body = AcceptedAnswer, description = "every event is in the queue; or nothing was to become of the request"),

@@ -28,7 +28,7 @@ const FUNCTIONS: &str = "the functions' host";
 /// The directory of a local embedder.
 pub const EMBEDDER: &str = "EMBEDDER";
 /// Model settings that are passed on to the functions, as template parameters.
-const PASSED_ON: [(&str, &str); 11] = [
+const PASSED_ON: [(&str, &str); 16] = [
     ("MODEL_URL", "ModelUrl"),
     ("MODEL_NAME", "ModelName"),
     ("MODEL_API_KEY", "ModelApiKey"),
@@ -39,6 +39,11 @@ const PASSED_ON: [(&str, &str); 11] = [
     ("EMBEDDER_MODEL", "EmbedderModel"),
     ("EMBEDDER_API_KEY", "EmbedderApiKey"),
     (EMBEDDER, "EmbedderDirectory"),
+    ("API_KEYS", "ApiKeys"),
+    ("OPERATOR_KEY", "OperatorKey"),
+    ("RECALL_REQUESTS_PER_MINUTE", "RecallRequestsPerMinute"),
+    ("INGEST_EVENTS_PER_MINUTE", "IngestEventsPerMinute"),
+    ("INGEST_EVENTS_PER_DAY", "IngestEventsPerDay"),
     ("RUST_LOG", "LogLevel"),
 ];
 

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::Problem;
+use crate::{Problem, RateLimit};
 
 /// A JSON answer that nobody may keep.
 #[derive(Debug)]
@@ -12,28 +12,35 @@ pub struct Answer<T> {
     body: T,
     status: StatusCode,
     version: Option<i64>,
+    limits: Vec<RateLimit>,
 }
 
 impl<T> Answer<T> {
     /// What was asked for.
     pub const fn ok(body: T) -> Self {
-        Self { body, status: StatusCode::OK, version: None }
+        Self { body, status: StatusCode::OK, version: None, limits: Vec::new() }
     }
 
     /// What was made.
     pub const fn created(body: T) -> Self {
-        Self { body, status: StatusCode::CREATED, version: None }
+        Self { body, status: StatusCode::CREATED, version: None, limits: Vec::new() }
     }
 
     /// What will be done.
     pub const fn accepted(body: T) -> Self {
-        Self { body, status: StatusCode::ACCEPTED, version: None }
+        Self { body, status: StatusCode::ACCEPTED, version: None, limits: Vec::new() }
     }
 
     /// The same answer with the version of what it shows as its `etag`.
     #[must_use]
     pub fn with_version(self, version: i64) -> Self {
         Self { version: Some(version), ..self }
+    }
+
+    /// The same answer, telling what is left of the tenant's limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Vec<RateLimit>) -> Self {
+        Self { limits, ..self }
     }
 }
 
@@ -52,6 +59,7 @@ impl<T: Serialize> IntoResponse for Answer<T> {
             let etag = HeaderValue::try_from(format!("\"{version}\"")).expect("digits and quotes");
             response.headers_mut().insert(header::ETAG, etag);
         }
+        self.limits.iter().for_each(|limit| limit.tell(response.headers_mut()));
         response
     }
 }

@@ -4,13 +4,16 @@ use serde_json::{Map, Value, json};
 
 use crate::TENANT_HEADER;
 use crate::extract::{KEY_HEADER, LONGEST_KEY_BYTES};
+use crate::scopes::{API_KEY, OPERATOR_KEY};
 
 /// What may go wrong with every operation.
-const ALWAYS: [(&str, &str); 2] = [
+const ALWAYS: [(&str, &str); 4] = [
     (
         "400",
         "A parameter, header or field is missing, unknown, given twice or out of bounds; `parameter` names it",
     ),
+    ("401", "There is no key where one is needed, or it is unknown, revoked or has expired"),
+    ("403", "The key has not the scope for this, or the request names another tenant than its"),
     ("503", "Something behind the function does not answer; `retry-after` says when to ask again"),
 ];
 /// What may go wrong with an operation of a tenant.
@@ -31,6 +34,19 @@ pub(crate) fn completed(mut document: Value, tags: &[(&str, &str)]) -> Value {
     if let Some(document) = document.as_object_mut() {
         let tags = tags.iter().map(|(name, description)| json!({"name": name, "description": description}));
         document.insert("tags".to_owned(), tags.collect());
+        let components = document.entry("components").or_insert_with(|| json!({}));
+        components["securitySchemes"] = json!({
+            API_KEY: {
+                "type": "http", "scheme": "bearer", "bearerFormat": "aft_ and 43 characters",
+                "description": "A tenant's API key, which has scopes: `ingest` to write, `read` to read, `admin` to manage the \
+                                tenant. Where `API_KEYS` is `off`, a request without a key is trusted, and the header \
+                                `afterthought-tenant` names its tenant."
+            },
+            OPERATOR_KEY: {
+                "type": "http", "scheme": "bearer",
+                "description": "The operators' key, where the deployment has one."
+            },
+        });
     }
     document
 }
@@ -42,7 +58,7 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
         if !is_operators {
             parameters.push(json!({
                 "name": TENANT_HEADER, "in": "header", "required": false,
-                "description": "The tenant the request is for; `default` when not given.",
+                "description": "The tenant the request is for; the key's when there is one, `default` without.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 200}
             }));
         }

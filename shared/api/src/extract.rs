@@ -15,13 +15,12 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use store::RequestKey;
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use crate::Problem;
 
 /// The header that names the tenant.
 pub const TENANT_HEADER: &str = "afterthought-tenant";
-/// The tenant of requests that name none.
-const DEFAULT_TENANT: &str = "default";
 /// The header that makes a repeated request have its effect once.
 pub(crate) const KEY_HEADER: &str = "idempotency-key";
 /// The longest key, in bytes.
@@ -31,21 +30,25 @@ const LONGEST_BODY_BYTES: usize = 5 * 1024 * 1024;
 /// How much of a message a problem shows, in characters: it may quote what was sent.
 const LONGEST_MESSAGE: usize = 300;
 
-/// Who asks.
+/// Who asks, as the guard has found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The tenant the request is for.
     pub tenant: TenantId,
     /// What the caller may do.
     pub scopes: KeyScopes,
+    /// The API key it showed; none when it is trusted without one.
+    pub key: Option<Uuid>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let header = one_header(&parts.headers, TENANT_HEADER)?.map(HeaderValue::as_bytes);
-        Ok(Self { tenant: read_tenant(header)?, scopes: KeyScopes::all() })
+        parts.extensions.get().cloned().ok_or_else(|| {
+            tracing::error!("an operation asks for the caller and does not say what it needs of one");
+            Problem::unauthenticated("nobody knows who asks".to_owned())
+        })
     }
 }
 
@@ -56,15 +59,6 @@ pub fn one_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a H
         (value, None) => Ok(value),
         _ => Err(Problem::invalid(name, format!("header `{name}` is given more than once"))),
     }
-}
-
-fn read_tenant(header: Option<&[u8]>) -> Result<TenantId, Problem> {
-    let invalid = |detail: String| Problem::invalid(TENANT_HEADER, detail);
-    let name = header.map_or(Ok(DEFAULT_TENANT), |bytes| {
-        std::str::from_utf8(bytes)
-            .map_err(|_not_text| invalid(format!("header `{TENANT_HEADER}` is not UTF-8, expected a tenant")))
-    })?;
-    TenantId::new(name).map_err(|error| invalid(format!("header `{TENANT_HEADER}`: {error}")))
 }
 
 /// The names in the path, percent-decoded.
@@ -351,15 +345,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_request_without_a_tenant_is_the_default_tenants() {
-        assert_eq!(read_tenant(None).unwrap().as_str(), "default");
-        assert_eq!(read_tenant(Some(b"acme")).unwrap().as_str(), "acme");
-        for wrong in [b"".as_slice(), b"a\tb", b"\xFF"] {
-            assert_eq!(read_tenant(Some(wrong)).unwrap_err().parameter.as_deref(), Some(TENANT_HEADER));
-        }
-    }
-
     async fn key_of(header: Option<&[u8]>) -> Result<Option<String>, Problem> {
         let mut request = Request::builder();
         if let Some(header) = header {
@@ -371,13 +356,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_header_that_is_given_twice_is_refused_by_its_name() {
-        for name in [TENANT_HEADER, KEY_HEADER] {
-            let request = Request::builder().header(name, "one").header(name, "two");
-            let (mut head, ()) = request.body(()).unwrap().into_parts();
-            let problem = match name {
-                TENANT_HEADER => Caller::from_request_parts(&mut head, &()).await.unwrap_err(),
-                _ => IdempotencyKey::from_request_parts(&mut head, &()).await.unwrap_err(),
-            };
+        let request = Request::builder().header(KEY_HEADER, "one").header(KEY_HEADER, "two");
+        let (mut head, ()) = request.body(()).unwrap().into_parts();
+        let of_the_key = IdempotencyKey::from_request_parts(&mut head, &()).await.unwrap_err();
+        let mut headers = HeaderMap::new();
+        for tenant in ["one", "two"] {
+            headers.append(TENANT_HEADER, tenant.parse().unwrap());
+        }
+        let of_the_tenant = one_header(&headers, TENANT_HEADER).unwrap_err();
+        for (problem, name) in [(of_the_key, KEY_HEADER), (of_the_tenant, TENANT_HEADER)] {
             assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some(name)));
             assert!(problem.detail.contains("more than once"), "{}", problem.detail);
         }

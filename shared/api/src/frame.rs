@@ -11,25 +11,32 @@ use lambda_http::{Body, RequestExt};
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Problem, document};
+use crate::guard::{Gate, guarded};
+use crate::scopes::Needs;
+use crate::{Guard, Problem, document};
+
+/// Where the document is.
+const DOCUMENT_PATH: &str = "/v1/openapi.json";
 
 /// The operations with what is around them: `GET /v1/openapi.json` describes them, grouped by `tags` (name and
-/// description), a path that is not there is a problem, and every request is counted and timed by the clock `now`.
+/// description), `guard` lets in whom each of them says it is for, a path that is not there is a problem, and every request
+/// is counted and timed.
 pub fn routed<S>(
     operations: OpenApiRouter<S>,
     tags: &'static [(&'static str, &'static str)],
-    now: fn() -> Timestamp,
+    guard: &Arc<Guard>,
 ) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
     let (router, document) = operations.split_for_parts();
+    let gate = Gate { guard: Arc::clone(guard), needs: Needs::of(&document), open_path: DOCUMENT_PATH };
     // Written when it is first asked for: whoever starts the function seldom does.
     let document = Arc::new(LazyLock::new(move || {
         document::completed(serde_json::to_value(document).unwrap_or_default(), tags).to_string()
     }));
     let router = router.route(
-        "/v1/openapi.json",
+        DOCUMENT_PATH,
         axum::routing::get(move || async move {
             ([("content-type", "application/json")], (**document).clone()).into_response()
         }),
@@ -39,7 +46,8 @@ where
             Problem::not_found("there is no such path; GET /v1/openapi.json lists what there is".to_owned())
         })
         .method_not_allowed_fallback(|| async { Problem::method_unknown() })
-        .layer(from_fn_with_state(now, counted))
+        .layer(from_fn_with_state(Arc::new(gate), guarded))
+        .layer(from_fn_with_state(guard.now(), counted))
 }
 
 /// Answers one request as Lambda hands it over. Whatever is wrong with it becomes a response.

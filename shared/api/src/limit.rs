@@ -1,55 +1,64 @@
-//! How often a tenant may ask: a limit that refuses, because whoever asks waits for the answer.
+//! How much a tenant may ask: limits that refuse, because whoever asks waits for the answer.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::TenantId;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use domain::{TenantId, TenantSettings};
 use hot::{Admitted, Hot, Rate};
 use jiff::{SignedDuration, Timestamp};
 use store::Store;
 
 use crate::Problem;
+use crate::keyring::Known;
 
-/// What the limit is called in hot state.
-const NAME: &str = "recall";
+/// What the limits are called, in hot state and in headers.
+const REQUESTS: &str = "recall";
+const EVENTS: &str = "events";
+const EVENTS_OF_A_DAY: &str = "events-per-day";
+const MINUTE: u32 = 60;
+const DAY: u32 = 24 * 60 * 60;
 /// For how long a process believes what it read of a tenant's settings.
 const BELIEVED: SignedDuration = SignedDuration::from_secs(60);
 /// For how long it goes without, where they could not be read.
 const UNKNOWN: SignedDuration = SignedDuration::from_secs(10);
 /// How long a request waits for them.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Of how many tenants a process remembers the settings.
-const MOST_KNOWN: usize = 10_000;
+
+/// What is left of a limit, as the headers `ratelimit-policy` and `ratelimit` tell it (draft-ietf-httpapi-ratelimit-headers).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    policy: &'static str,
+    /// So much in so many seconds.
+    quota: u64,
+    window_seconds: u32,
+    /// So much is admitted at once now.
+    left: u64,
+    /// After so many seconds it is as much as it can be, when nothing is asked.
+    full_in_seconds: u64,
+}
+
+impl RateLimit {
+    /// Adds it to the headers of an answer.
+    pub fn tell(&self, headers: &mut HeaderMap) {
+        let Self { policy, quota, window_seconds, left, full_in_seconds } = self;
+        for (name, value) in [
+            ("ratelimit-policy", format!("\"{policy}\";q={quota};w={window_seconds}")),
+            ("ratelimit", format!("\"{policy}\";r={left};t={full_in_seconds}")),
+        ] {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.append(HeaderName::from_static(name), value);
+            }
+        }
+    }
+}
 
 /// Refuses what a tenant asks beyond its rate. Where none is set, a request costs nothing for it.
 pub struct Limiter {
     /// Requests per minute of a tenant that has no limit of its own; 0 for no limit.
     per_minute: u32,
-    known: Mutex<Known>,
-}
-
-/// What a process knows of tenants' limits, each until when it is believed. The header names the tenant, so there may be any
-/// number of names.
-#[derive(Debug, Default)]
-struct Known(HashMap<TenantId, (Timestamp, u32)>);
-
-impl Known {
-    fn get(&self, tenant: &TenantId) -> Option<(Timestamp, u32)> {
-        self.0.get(tenant).copied()
-    }
-
-    /// Remembers a tenant's limit for a time. When there is no room, what is not believed any more goes; when that makes
-    /// none, everything: each tenant then costs a look at its settings again.
-    fn remember(&mut self, tenant: &TenantId, now: Timestamp, believed: SignedDuration, per_minute: u32) {
-        if self.0.len() >= MOST_KNOWN && !self.0.contains_key(tenant) {
-            self.0.retain(|_, (until, _)| now < *until);
-            if self.0.len() >= MOST_KNOWN {
-                self.0.clear();
-            }
-        }
-        self.0.insert(tenant.clone(), (now.saturating_add(believed).unwrap_or(now), per_minute));
-    }
+    known: Mutex<Known<TenantId, u32>>,
 }
 
 impl Limiter {
@@ -58,82 +67,169 @@ impl Limiter {
         Self { per_minute, known: Mutex::default() }
     }
 
-    /// Whether the request may go on. A tenant may ask a tenth of a minute's requests at once, ten at least. Hot state
-    /// or settings that cannot be read refuse nobody.
+    /// Whether the request may go on, and what is left then. A tenant may ask a tenth of a minute's requests at once, ten at
+    /// least. Hot state or settings that cannot be read refuse nobody.
     pub async fn admit(
         &self,
         store: &Store,
         hot: &Hot,
         tenant: &TenantId,
         now: Timestamp,
-    ) -> Result<(), Problem> {
+    ) -> Result<Option<RateLimit>, Problem> {
         let per_minute = self.per_minute_of(store, tenant, now).await;
         if per_minute == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let rate = Rate { per_minute, burst: (per_minute / 10).max(10) };
-        match hot.rate_limit(NAME, tenant, rate, now).await {
-            Ok(Admitted::Yes) => Ok(()),
-            Ok(Admitted::Later { at }) => {
-                let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-                Err(Problem::too_many_requests(per_minute, wait))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the rate limit was not looked at");
-                Ok(())
-            }
-        }
+        let Some((wait, limit)) = ask(hot, REQUESTS, tenant, rate, NonZeroU32::MIN, now).await else {
+            return Ok(None);
+        };
+        let Some(wait) = wait else { return Ok(Some(limit)) };
+        let detail = format!("the tenant may ask {per_minute} times a minute");
+        Err(Problem::too_many_requests(&detail, wait).with_limits(vec![limit]))
     }
 
     async fn per_minute_of(&self, store: &Store, tenant: &TenantId, now: Timestamp) -> u32 {
-        let known = self.known.lock().ok().and_then(|known| known.get(tenant));
-        if let Some((_, per_minute)) = known.filter(|(until, _)| now < *until) {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(per_minute) = known().get(tenant, now) {
             return per_minute;
         }
         let (per_minute, believed) = match store.within(PATIENCE).tenant_settings(tenant).await {
             Ok(settings) => (settings.recall_requests_per_minute.unwrap_or(self.per_minute), BELIEVED),
             Err(error) => {
                 tracing::warn!(%error, "the settings of a tenant were not read");
-                (known.map_or(self.per_minute, |(_, per_minute)| per_minute), UNKNOWN)
+                (known().last(tenant).unwrap_or(self.per_minute), UNKNOWN)
             }
         };
-        if let Ok(mut known) = self.known.lock() {
-            known.remember(tenant, now, believed, per_minute);
-        }
+        known().remember(tenant.clone(), per_minute, now, believed);
         per_minute
     }
+}
+
+/// How many events are taken in of a tenant that has no limits of its own; 0 for no limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct IngestQuota {
+    /// So many a minute; all of them may come at once.
+    pub per_minute: u32,
+    /// So many a day (UTC).
+    pub per_day: u64,
+}
+
+impl IngestQuota {
+    /// Whether so many events of one request may be taken in, all or none, and what is left then.
+    ///
+    /// To be asked once for each request, when all else about it is right. A request that is refused for the day counts
+    /// towards the minute. Hot state that does not answer refuses nobody.
+    ///
+    /// # Errors
+    /// 429 with `retry-after`; 422 for more events than can ever be taken in at once.
+    pub async fn admit(
+        &self,
+        hot: &Hot,
+        settings: &TenantSettings,
+        tenant: &TenantId,
+        events: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Vec<RateLimit>, Problem> {
+        let per_minute = settings.ingest_events_per_minute.unwrap_or(self.per_minute);
+        let per_day = settings.ingest_events_per_day.unwrap_or(self.per_day);
+        for (most, time) in [(u64::from(per_minute), "minute"), (per_day, "day")] {
+            if most > 0 && u64::from(events.get()) > most {
+                return Err(Problem::unprocessable(
+                    "events",
+                    format!(
+                        "the request has {events} events, expected at most {most}: the tenant may send that many a {time}"
+                    ),
+                ));
+            }
+        }
+        let mut limits = Vec::new();
+        if per_minute > 0 {
+            let rate = Rate { per_minute, burst: per_minute };
+            if let Some((wait, limit)) = ask(hot, EVENTS, tenant, rate, events, now).await {
+                limits.push(limit);
+                if let Some(wait) = wait {
+                    let detail = format!("the tenant may send {per_minute} events a minute");
+                    return Err(Problem::too_many_requests(&detail, wait).with_limits(limits));
+                }
+            }
+        }
+        if per_day > 0 {
+            match hot.count(EVENTS, tenant, per_day, u64::from(events.get()), now).await {
+                Ok(counted) => {
+                    let wait = Duration::try_from(counted.next_day.duration_since(now)).unwrap_or_default();
+                    limits.push(RateLimit {
+                        policy: EVENTS_OF_A_DAY,
+                        quota: per_day,
+                        window_seconds: DAY,
+                        left: counted.left,
+                        full_in_seconds: whole_seconds(wait),
+                    });
+                    if !counted.is_admitted {
+                        let detail = format!("the tenant may send {per_day} events a day (UTC)");
+                        return Err(Problem::too_many_requests(&detail, wait).with_limits(limits));
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the events of the day were not counted"),
+            }
+        }
+        Ok(limits)
+    }
+}
+
+/// Asks hot state; for how long to wait when it says no, and what is left. `None` when it does not answer.
+async fn ask(
+    hot: &Hot,
+    policy: &'static str,
+    tenant: &TenantId,
+    rate: Rate,
+    count: NonZeroU32,
+    now: Timestamp,
+) -> Option<(Option<Duration>, RateLimit)> {
+    let asked = hot.rate_limit(policy, tenant, rate, count, now).await;
+    let allowance =
+        asked.inspect_err(|error| tracing::warn!(%error, "the rate limit was not looked at")).ok()?;
+    let wait = match allowance.admitted {
+        Admitted::Yes => None,
+        Admitted::Later { at } => Some(Duration::try_from(at.duration_since(now)).unwrap_or_default()),
+    };
+    let limit = RateLimit {
+        policy: if policy == REQUESTS { "requests" } else { policy },
+        quota: u64::from(rate.per_minute),
+        window_seconds: MINUTE,
+        left: u64::from(allowance.left),
+        full_in_seconds: whole_seconds(allowance.full_in),
+    };
+    Some((wait, limit))
+}
+
+/// The seconds of a time, a part counting as one.
+pub(crate) fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tenant(number: usize) -> TenantId {
-        TenantId::new(format!("tenant-{number}")).unwrap()
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+    #[test]
+    fn what_is_left_is_told_as_the_draft_writes_it() {
+        let mut headers = HeaderMap::new();
+        let limit =
+            RateLimit { policy: EVENTS, quota: 60, window_seconds: MINUTE, left: 4, full_in_seconds: 56 };
+        limit.tell(&mut headers);
+        RateLimit { policy: EVENTS_OF_A_DAY, quota: 1000, window_seconds: DAY, left: 0, ..limit }
+            .tell(&mut headers);
+        let of = |name: &str| {
+            headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(of("ratelimit-policy"), "\"events\";q=60;w=60, \"events-per-day\";q=1000;w=86400");
+        assert_eq!(of("ratelimit"), "\"events\";r=4;t=56, \"events-per-day\";r=0;t=56");
     }
 
     #[test]
-    fn any_number_of_tenants_takes_no_more_room_than_the_bound() {
-        let mut known = Known::default();
-        for number in 0..3 * MOST_KNOWN {
-            known.remember(&tenant(number), at(0), BELIEVED, 7);
-            assert!(known.0.len() <= MOST_KNOWN);
-            assert_eq!(known.get(&tenant(number)), Some((at(60), 7)));
-        }
-    }
-
-    #[test]
-    fn what_is_still_believed_stays_when_old_ones_make_room() {
-        let mut known = Known::default();
-        (1..MOST_KNOWN).for_each(|number| known.remember(&tenant(number), at(0), BELIEVED, 7));
-        known.remember(&tenant(0), at(59), BELIEVED, 8);
-        known.remember(&tenant(0), at(60), UNKNOWN, 9);
-        assert_eq!(known.0.len(), MOST_KNOWN, "one known already takes no room");
-        known.remember(&tenant(MOST_KNOWN), at(61), BELIEVED, 7);
-        assert_eq!((known.0.len(), known.get(&tenant(0))), (2, Some((at(70), 9))));
+    fn a_part_of_a_second_counts_as_one() {
+        let of = |milliseconds| whole_seconds(Duration::from_millis(milliseconds));
+        assert_eq!([of(0), of(1), of(1000), of(1001)], [0, 1, 1, 2]);
     }
 }

@@ -2,9 +2,13 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::{KeyScope, KeyScopes};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::RateLimit;
+use crate::limit::whole_seconds;
 
 /// What went wrong with a request (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -26,6 +30,16 @@ pub struct Problem {
     pub current: Option<Box<Value>>,
     #[serde(skip)]
     retry_after_seconds: Option<u32>,
+    #[serde(skip)]
+    told: Option<Box<Told>>,
+}
+
+/// What the headers of a problem tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Told {
+    /// What a caller has to show (RFC 6750).
+    challenge: Option<String>,
+    limits: Vec<RateLimit>,
 }
 
 impl Problem {
@@ -39,6 +53,7 @@ impl Problem {
             parameter: None,
             current: None,
             retry_after_seconds: None,
+            told: None,
         }
     }
 
@@ -49,7 +64,24 @@ impl Problem {
 
     /// A request of somebody who is not known.
     pub fn unauthenticated(detail: String) -> Self {
-        Self::new(401, "Unauthorized", detail)
+        Self::new(401, "Unauthorized", detail).challenging("Bearer".to_owned())
+    }
+
+    /// A request of somebody who may not make it.
+    pub fn forbidden(parameter: Option<&str>, detail: String) -> Self {
+        Self { parameter: parameter.map(str::to_owned), ..Self::new(403, "Forbidden", detail) }
+    }
+
+    /// A request of somebody who has none of these scopes.
+    pub fn out_of_scope(scopes: &KeyScopes) -> Self {
+        let names: Vec<&str> = scopes.iter().map(KeyScope::as_str).collect();
+        let detail = format!("the API key has not the scope for this, expected `{}`", names.join("` or `"));
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", names.join(" "));
+        Self::forbidden(None, detail).challenging(challenge)
+    }
+
+    fn challenging(self, challenge: String) -> Self {
+        Self { told: Some(Box::new(Told { challenge: Some(challenge), limits: Vec::new() })), ..self }
     }
 
     /// A path that leads nowhere.
@@ -94,11 +126,10 @@ impl Problem {
         }
     }
 
-    /// More requests than the tenant may make.
-    pub fn too_many_requests(per_minute: u32, wait: std::time::Duration) -> Self {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-        let detail = format!("the tenant may ask {per_minute} times a minute; ask again in {seconds} s");
+    /// More than the tenant may ask; `limit` says how much that is.
+    pub fn too_many_requests(limit: &str, wait: std::time::Duration) -> Self {
+        let seconds = u32::try_from(whole_seconds(wait)).unwrap_or(u32::MAX);
+        let detail = format!("{limit}; ask again in {seconds} s");
         Self { retry_after_seconds: Some(seconds), ..Self::new(429, "Too Many Requests", detail) }
     }
 
@@ -106,6 +137,13 @@ impl Problem {
     pub fn unavailable(what: &str) -> Self {
         let detail = format!("{what} does not answer now; ask again");
         Self { retry_after_seconds: Some(1), ..Self::new(503, "Service Unavailable", detail) }
+    }
+
+    /// The same problem, telling what is left of the tenant's limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Vec<RateLimit>) -> Self {
+        let challenge = self.told.and_then(|told| told.challenge);
+        Self { told: Some(Box::new(Told { challenge, limits })), ..self }
     }
 
     /// The same problem, showing what stands.
@@ -124,6 +162,14 @@ impl IntoResponse for Problem {
         let mut response = (status, headers, body).into_response();
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(told) = self.told {
+            if let Some(challenge) =
+                told.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok())
+            {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            told.limits.iter().for_each(|limit| limit.tell(response.headers_mut()));
         }
         response
     }

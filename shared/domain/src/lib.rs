@@ -3,6 +3,7 @@
 //! Pure: no input or output, no clock, no randomness. Whoever calls passes the time and the identifiers in.
 
 mod accepted;
+mod api_key;
 mod correction;
 mod debounce;
 mod decay;
@@ -26,6 +27,7 @@ mod webhook_source;
 mod window;
 
 pub use accepted::{AcceptedEvent, AcceptedEvents, InvalidAccepted};
+pub use api_key::{ApiKey, KeyGrant, KeyHash};
 pub use correction::{APPLICATION, Account, Correction, NewMemory, OWN_PAYLOAD, keeps_evidence};
 pub use debounce::{Debounce, Verdict};
 pub use decay::{has_faded, worth};

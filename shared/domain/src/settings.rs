@@ -18,6 +18,10 @@ pub struct TenantSettings {
     pub agent_concurrency: Option<u32>,
     /// Requests to `recall` per minute; 0 for no limit.
     pub recall_requests_per_minute: Option<u32>,
+    /// Events that are taken in over HTTP per minute; 0 for no limit.
+    pub ingest_events_per_minute: Option<u32>,
+    /// Events that are taken in over HTTP per day (UTC); 0 for no limit.
+    pub ingest_events_per_day: Option<u64>,
     /// Thoughts less confident than this are dropped, 0 to 1; 0.3 when not given.
     pub confidence_floor: Option<f32>,
     /// How many current memories of user scope a user has at most; 10,000 when not given, 0 for any number.

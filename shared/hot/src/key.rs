@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{SessionId, TenantId, UserId};
+use domain::{KeyHash, SessionId, TenantId, UserId};
 use jiff::civil::Date;
 
 use crate::StepKey;
@@ -47,6 +47,21 @@ impl Key {
     /// The tokens a tenant has spent on a day.
     pub(crate) fn budget(tenant: &TenantId, day: Date) -> Self {
         Self { pk: tenant_partition("budget", tenant), sk: day.to_string() }
+    }
+
+    /// What has been counted towards a tenant's quota of a day.
+    pub(crate) fn quota(name: &str, tenant: &TenantId, day: Date) -> Self {
+        Self { pk: tenant_partition("quota", tenant), sk: format!("{}#{day}", escaped(name)) }
+    }
+
+    /// The copy of what an API key stands for.
+    pub(crate) fn api_key(hash: &KeyHash) -> Self {
+        Self { pk: format!("key#{hash}"), sk: "grant".to_owned() }
+    }
+
+    /// The copy of a tenant's settings.
+    pub(crate) fn settings(tenant: &TenantId) -> Self {
+        Self { pk: tenant_partition("tenant", tenant), sk: "settings".to_owned() }
     }
 
     /// The sessions of a tenant that an agent is thinking about.
@@ -191,6 +206,10 @@ mod tests {
             Key::throttle("x", &one),
             Key::rate_limit("x", &one),
             Key::slots("x", &one),
+            Key::quota("x", &one, day),
+            Key::quota("x", &two, day),
+            Key::settings(&one),
+            Key::settings(&two),
             Key::slots("x", &two),
             Key::budget(&one, day),
             Key::budget(&two, day),
@@ -198,7 +217,7 @@ mod tests {
         ];
         let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
-        assert_eq!((keys[5].pk.as_str(), keys[5].sk.as_str()), ("budget#a%23b", "2027-01-15"));
+        assert_eq!((keys[9].pk.as_str(), keys[9].sk.as_str()), ("budget#a%23b", "2027-01-15"));
     }
 
     proptest! {

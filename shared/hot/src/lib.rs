@@ -7,6 +7,7 @@
 //! What controls the flow decides apart from the table: it is given the answer to one conditional write and says what
 //! to write next (`item.rs`). So a test can end it between any two of them (`model.rs`).
 
+mod access;
 mod budget;
 mod claim;
 mod context;
@@ -22,6 +23,7 @@ mod lifetime;
 #[cfg(test)]
 mod model;
 mod pending;
+mod quota;
 mod rate;
 mod session;
 mod slot;
@@ -37,6 +39,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 
+pub use access::{Copied, VersionedSettings};
 pub use budget::Reserved;
 pub use claim::ClaimedKey;
 pub use context::{ActiveMemory, RecentMessage, SessionContext};
@@ -48,13 +51,14 @@ pub use error::{Error, Put};
 pub use lease::{Lease, Leased};
 pub use lifetime::Lifetimes;
 pub use pending::PendingTurn;
+pub use quota::Counted;
 pub use rate::Rate;
 pub use session::HotSession;
 pub use slot::Slot;
 pub use source::CopiedSource;
 pub use step::StepKey;
 pub use table::Read;
-pub use throttle::Admitted;
+pub use throttle::{Admitted, Allowance};
 pub use tool::{MOST_TOOLS, ToolState};
 pub use working::{DocumentKey, DocumentKind, Edited, Excerpt, Expected, Kept, Revision};
 

@@ -33,6 +33,13 @@ impl Rate {
         self.interval().saturating_mul(u64::from(self.burst.max(1) - 1)).min(MOST_TOLERANCE)
     }
 
+    /// How many requests would be admitted at once with this stored, and after how many nanoseconds it is a whole burst.
+    pub(crate) fn left(self, stored: Option<u64>, now: u64) -> (u32, u64) {
+        let ahead = stored.unwrap_or(now).saturating_sub(now);
+        let room = (self.tolerance() + self.interval()).saturating_sub(ahead);
+        (u32::try_from(room / self.interval()).unwrap_or(u32::MAX), ahead)
+    }
+
     fn quota(self) -> Quota {
         let burst = u32::try_from(self.tolerance() / self.interval() + 1).unwrap_or(u32::MAX);
         Quota::with_period(Duration::from_nanos(self.interval()))
@@ -54,12 +61,19 @@ pub(crate) enum Verdict {
 }
 
 /// Decides about one request at `now`, both in nanoseconds since 1970.
+#[cfg(test)]
+pub(crate) fn decide(rate: Rate, stored: Option<u64>, now: u64) -> Verdict {
+    decide_many(rate, NonZeroU32::MIN, stored, now)
+}
+
+/// Decides about so many requests at `now` together, `stored` and `now` in nanoseconds since 1970. More than a burst are
+/// decided about as if they were a burst.
 ///
 /// The arithmetic is governor's. What it does not know of are several clocks. A stored time further ahead than the rate
 /// itself can bring about is due to a clock that was wrong, the writer's or this one. Up to a minute of that counts as
 /// it stands, which can only refuse more. Beyond it the request is refused and the time moved back to where it can be: no
 /// wrong clock blocks for more than a minute and a request's time, and each time it is found out costs at most one burst.
-pub(crate) fn decide(rate: Rate, stored: Option<u64>, now: u64) -> Verdict {
+pub(crate) fn decide_many(rate: Rate, count: NonZeroU32, stored: Option<u64>, now: u64) -> Verdict {
     let reach = rate.tolerance() + rate.interval() + CLOCK_WINDOW;
     let furthest = now.saturating_add(reach);
     let believed = stored.map(|stored| stored.min(furthest));
@@ -70,7 +84,8 @@ pub(crate) fn decide(rate: Rate, stored: Option<u64>, now: u64) -> Verdict {
         SinceEpoch(Cell::new(0)),
     );
     limiter.clock().0.set(now);
-    match limiter.check() {
+    let count = count.min(rate.quota().burst_size());
+    match limiter.check_n(count).unwrap_or(Ok(())) {
         Ok(()) => Verdict::Admitted { stored: limiter.into_state_store().after.get().unwrap_or(now) },
         Err(refused) => Verdict::Refused {
             at: refused.earliest_possible().as_u64(),
@@ -145,6 +160,36 @@ mod tests {
             3,
             "what was not used does not add up"
         );
+    }
+
+    #[test]
+    fn what_is_left_is_what_would_be_admitted() {
+        let rate = Rate { per_minute: 60, burst: 3 };
+        for stored in [
+            None,
+            Some(0),
+            Some(NOW + 1),
+            Some(NOW + SECOND),
+            Some(NOW + 5 * SECOND / 2),
+            Some(NOW + 9 * SECOND),
+        ] {
+            assert_eq!(rate.left(stored, NOW).0, admitted_at_once(rate, stored, NOW), "{stored:?}");
+        }
+        assert_eq!(rate.left(Some(NOW + 2 * SECOND), NOW), (1, 2 * SECOND));
+    }
+
+    #[test]
+    fn many_are_admitted_together_or_not_at_all() {
+        let rate = Rate { per_minute: 60, burst: 10 };
+        let many = |count| NonZeroU32::new(count).unwrap();
+        assert_eq!(decide_many(rate, many(7), None, NOW), Verdict::Admitted { stored: NOW + 7 * SECOND });
+        let stored = Some(NOW + 7 * SECOND);
+        assert_eq!(
+            decide_many(rate, many(4), stored, NOW),
+            Verdict::Refused { at: NOW + SECOND, mended: None }
+        );
+        assert_eq!(decide_many(rate, many(3), stored, NOW), Verdict::Admitted { stored: NOW + 10 * SECOND });
+        assert_eq!(decide_many(rate, many(99), None, NOW), Verdict::Admitted { stored: NOW + 10 * SECOND });
     }
 
     #[test]

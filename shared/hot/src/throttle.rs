@@ -1,5 +1,7 @@
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::TenantId;
@@ -9,7 +11,7 @@ use crate::item::{
     Answer, Assignment, Change, Condition, Exchange, Item, Next, Write, attribute, number, of_number,
 };
 use crate::key::Key;
-use crate::rate::{Rate, Verdict, decide};
+use crate::rate::{Rate, Verdict, decide_many};
 use crate::{Error, Hot};
 
 /// Where the item holds its time.
@@ -35,6 +37,17 @@ pub enum Admitted {
     },
 }
 
+/// Whether requests may go, and what is left after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Whether they may.
+    pub admitted: Admitted,
+    /// How many more would be admitted at once.
+    pub left: u32,
+    /// After what time that is a whole burst again, when none come.
+    pub full_in: Duration,
+}
+
 /// What this process saw last under each key. It may be outdated, which the write finds out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<HashMap<Key, AttributeValue>>>);
@@ -56,11 +69,12 @@ impl Seen {
     }
 }
 
-/// Asking for one request to be admitted.
+/// Asking for requests to be admitted together.
 #[derive(Debug)]
 struct Admit {
     key: Key,
     rate: Rate,
+    count: NonZeroU32,
     now: u64,
     /// What is believed to be stored.
     seen: Option<AttributeValue>,
@@ -72,7 +86,7 @@ struct Admit {
 impl Admit {
     fn new(key: Key, rate: Rate, now: Timestamp, seen: Option<AttributeValue>) -> Self {
         let now = u64::try_from(now.as_nanosecond()).unwrap_or(0);
-        Self { key, rate, now, seen, meant: Admitted::Yes, rounds: 0 }
+        Self { key, rate, count: NonZeroU32::MIN, now, seen, meant: Admitted::Yes, rounds: 0 }
     }
 
     fn write(&self, stored: u64) -> Write {
@@ -109,7 +123,7 @@ impl Exchange for Admit {
         if self.rounds > MOST_ROUNDS {
             return Next::Done((later(self.now.saturating_add(CONTENDED)), self.seen.take()));
         }
-        match decide(self.rate, self.seen.as_ref().and_then(of_number), self.now) {
+        match decide_many(self.rate, self.count, self.seen.as_ref().and_then(of_number), self.now) {
             Verdict::Admitted { stored } => {
                 self.meant = Admitted::Yes;
                 Next::Write(self.write(stored))
@@ -144,23 +158,40 @@ impl Hot {
         self.admit(Key::throttle(provider, tenant), rate, now).await
     }
 
-    /// Whether a request that a tenant makes of us may go now. To be asked once for each request; what is not admitted
-    /// is meant to be refused. Requests to DynamoDB as in [`Hot::throttle`].
+    /// Whether what a tenant asks of us, counting so many times, may go now; all of it or nothing. To be asked once for each
+    /// request; what is not admitted is meant to be refused. More than a burst is admitted as if it were one: whoever asks
+    /// refuses that before. Requests to DynamoDB as in [`Hot::throttle`].
     pub async fn rate_limit(
         &self,
         name: &str,
         tenant: &TenantId,
         rate: Rate,
+        count: NonZeroU32,
         now: Timestamp,
-    ) -> Result<Admitted, Error> {
-        self.admit(Key::rate_limit(name, tenant), rate, now).await
+    ) -> Result<Allowance, Error> {
+        let key = Key::rate_limit(name, tenant);
+        let (admitted, seen) = self.admit_many(key, rate, count, now).await?;
+        let now = u64::try_from(now.as_nanosecond()).unwrap_or(0);
+        let (left, full_in) = rate.left(seen.as_ref().and_then(of_number), now);
+        Ok(Allowance { admitted, left, full_in: Duration::from_nanos(full_in) })
     }
 
     async fn admit(&self, key: Key, rate: Rate, now: Timestamp) -> Result<Admitted, Error> {
+        Ok(self.admit_many(key, rate, NonZeroU32::MIN, now).await?.0)
+    }
+
+    async fn admit_many(
+        &self,
+        key: Key,
+        rate: Rate,
+        count: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<(Admitted, Option<AttributeValue>), Error> {
         let seen = self.seen.recall(&key);
-        let (admitted, seen) = self.carry_out(Admit::new(key.clone(), rate, now, seen)).await?;
-        self.seen.remember(key, seen);
-        Ok(admitted)
+        let admit = Admit { count, ..Admit::new(key.clone(), rate, now, seen) };
+        let (admitted, seen) = self.carry_out(admit).await?;
+        self.seen.remember(key, seen.clone());
+        Ok((admitted, seen))
     }
 }
 

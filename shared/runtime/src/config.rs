@@ -46,6 +46,14 @@ pub struct Config {
     pub limits: Limits,
     /// What a tenant may ask of `recall` in a minute, `RECALL_REQUESTS_PER_MINUTE`; 0 for no limit.
     pub recall_requests_per_minute: u32,
+    /// Whether whoever asks over HTTP needs an API key, `API_KEYS`.
+    pub are_api_keys_required: bool,
+    /// What operators show where keys are required, `OPERATOR_KEY`.
+    pub operator_key: Option<Secret>,
+    /// Events a tenant may send in a minute over HTTP, `INGEST_EVENTS_PER_MINUTE`; 0 for no limit.
+    pub ingest_events_per_minute: u32,
+    /// Events a tenant may send in a day (UTC) over HTTP, `INGEST_EVENTS_PER_DAY`; 0 for no limit.
+    pub ingest_events_per_day: u64,
     /// How long each kind of hot item lives.
     pub lifetimes: Lifetimes,
     /// The function's name in Lambda, for metrics.
@@ -142,6 +150,9 @@ pub enum InvalidConfig {
     Model(#[from] model::Error),
 }
 
+/// The shortest key of operators, in bytes.
+const SHORTEST_OPERATOR_KEY: usize = 32;
+
 impl Config {
     /// Reads the environment.
     pub fn from_env() -> Result<Self, InvalidConfig> {
@@ -184,6 +195,27 @@ impl Config {
             limits: Limits::from_map(variables)?,
             recall_requests_per_minute: u32::try_from(number(variables, "RECALL_REQUESTS_PER_MINUTE", 0)?)
                 .unwrap_or(u32::MAX),
+            are_api_keys_required: match given("API_KEYS") {
+                None | Some("off") => false,
+                Some("required") => true,
+                Some(got) => {
+                    return Err(InvalidConfig::Invalid {
+                        variable: "API_KEYS",
+                        got: got.to_owned(),
+                        expected: "off or required",
+                    });
+                }
+            },
+            operator_key: match (given("OPERATOR_KEY"), given("OPERATOR_KEY_SECRET_ARN")) {
+                (Some(key), _) => {
+                    check_operator_key(key)?;
+                    Some(Secret::Value(key.into()))
+                }
+                (None, arn) => arn.map(|arn| Secret::Arn(arn.to_owned())),
+            },
+            ingest_events_per_minute: u32::try_from(number(variables, "INGEST_EVENTS_PER_MINUTE", 0)?)
+                .unwrap_or(u32::MAX),
+            ingest_events_per_day: number(variables, "INGEST_EVENTS_PER_DAY", 0)?,
             lifetimes: lifetimes(variables)?,
             notifier_queue: given("NOTIFIER_QUEUE").map(str::to_owned),
             sealing_key: match (given("SEALING_KEY"), given("SEALING_KEY_SECRET_ARN")) {
@@ -257,6 +289,18 @@ fn seconds(
         return Ok(Duration::from_secs(seconds));
     }
     Err(InvalidConfig::Invalid { variable, got: seconds.to_string(), expected })
+}
+
+/// A key of operators: whoever has it acts on all tenants, so it must not be one that can be guessed.
+pub(crate) fn check_operator_key(key: &str) -> Result<(), InvalidConfig> {
+    if key.len() < SHORTEST_OPERATOR_KEY {
+        return Err(InvalidConfig::Invalid {
+            variable: "OPERATOR_KEY",
+            got: format!("{} bytes", key.len()),
+            expected: "32 bytes at least, at random",
+        });
+    }
+    Ok(())
 }
 
 fn is_secret(name: &str) -> bool {
@@ -372,6 +416,24 @@ mod tests {
                 assert_eq!(with(variable, wrong), Err(error));
             }
         }
+    }
+
+    #[test]
+    fn keys_are_required_only_when_that_was_said_and_operators_have_a_long_one() {
+        let with = |variable: &str, value: &str| {
+            let mut variables = complete();
+            variables.insert(variable.to_owned(), value.to_owned());
+            let config = Config::from_map(&variables).map_err(|error| error.to_string())?;
+            Ok::<_, String>((config.are_api_keys_required, config.operator_key.is_some()))
+        };
+        for (value, required) in [("", false), ("off", false), ("required", true)] {
+            assert_eq!(with("API_KEYS", value), Ok((required, false)));
+        }
+        let error = r#"API_KEYS is "on", expected off or required"#.to_owned();
+        assert_eq!(with("API_KEYS", "on"), Err(error));
+        assert_eq!(with("OPERATOR_KEY", &"k".repeat(32)), Ok((false, true)));
+        assert!(with("OPERATOR_KEY", "secret").unwrap_err().contains("32 bytes"));
+        assert!(!with("OPERATOR_KEY", "secret").unwrap_err().contains("secret"));
     }
 
     #[test]

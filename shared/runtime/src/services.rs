@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use model::{EmbedderConfig, ModelConfig};
 use queue::Publisher;
 use seal::Sealer;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use store::{DatabaseConfig, Role, Store};
 
-use crate::config::{Config, Secret};
+use crate::config::{Config, Secret, check_operator_key};
 use crate::secrets;
 
 /// The clients of one process, built once.
@@ -72,7 +72,18 @@ pub async fn sealer(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::Res
     Ok(Sealer::new(&secrets::resolve(secret, aws).await?)?)
 }
 
-/// The configuration with the API keys that were given by reference.
+/// What operators show, where there is such a key: for the function that obeys them.
+pub async fn operator_key(
+    config: &Config,
+    aws: &aws_config::SdkConfig,
+) -> anyhow::Result<Option<SecretString>> {
+    let Some(secret) = &config.operator_key else { return Ok(None) };
+    let key = secrets::resolve(secret, aws).await?;
+    check_operator_key(key.expose_secret())?;
+    Ok(Some(key))
+}
+
+/// The configuration with the keys that were given by reference.
 async fn with_api_keys(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::Result<Config> {
     let mut config = config.clone();
     let by_reference = |variable: &str| {

@@ -20,6 +20,7 @@ mod holds;
 mod hydration;
 mod index;
 mod ingest;
+mod keys;
 mod known;
 mod memories;
 pub mod migrate;
@@ -66,6 +67,7 @@ pub use export::{ExportPage, ExportPosition};
 pub use holds::{BehindPage, Hold, HoldReason, HoldRecord};
 pub use hydration::{Hydrate, Hydration, Profile, RecentSession, ScopeMemories};
 pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
+pub use keys::{ApiKeyRecord, MOST_KEYS, NewApiKey, Rotated, Rotation};
 pub use memories::{
     Changed, CorrectionOf, ListedMemory, MemoryCase, MemoryChange, MemoryFilter, MemoryLink, MemoryPatch,
     MemoryPosition, MemoryStatus, Promotable, Promoted, Remembered, Remembering,
@@ -85,6 +87,7 @@ pub use sessions_state::StateAt;
 pub use status::AgentProgress;
 pub use steer::{Cancelled, ReplayFrom, Replayed};
 pub use target::Target;
+pub use tenants::{SettingsChanged, Tenant};
 pub use tidy::{Old, Tidying, UntidyTenant};
 pub use tls::client_config;
 pub use user::{UserEvent, UserMemory};

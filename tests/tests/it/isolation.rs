@@ -57,7 +57,9 @@ fn settled(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(settled),
         Value::Number(number) => *value = without_clock(&number.to_string()).into(),
         Value::String(text) => {
-            if text.parse::<uuid::Uuid>().is_ok() || text.parse::<jiff::Timestamp>().is_ok() {
+            // Whoever asks knows its own name, and a key that was made is made of random bytes.
+            let is_own = ["acme", "rival", "empty"].contains(&text.as_str()) || text.starts_with("aft_");
+            if is_own || text.parse::<uuid::Uuid>().is_ok() || text.parse::<jiff::Timestamp>().is_ok() {
                 *value = json!("…");
             } else if let Ok(mut within) = serde_json::from_str::<Value>(text)
                 && (within.is_object() || within.is_array())

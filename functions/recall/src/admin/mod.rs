@@ -8,6 +8,7 @@ mod moment;
 mod operations;
 mod request;
 mod steer;
+mod tenants;
 
 use domain::{Retention, SessionId, SessionName, TenantId, UserId};
 use hot::Hot;

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Admin;
 use super::answer::{Became, CalledOff, Paused, Redriven, Runs, Sent, Status};
 use super::janitor::{TidyAsked, Untidy};
 use super::request::{
     CancelOrder, EventsAsked, EventsOf, PauseOrder, RedriveOrder, ReplayOrder, ResumeOrder, RunsAsked,
 };
+use super::{Admin, tenants};
 use crate::http::{Answer, Json, Nothing, Problem, Query, Shared, TENANT_HEADER};
 
 /// The operations, for a function that obeys operators.
@@ -28,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(replay))
         .routes(routes!(redrive))
         .routes(routes!(untidy))
+        .merge(tenants::routes())
 }
 
 /// Who acts on all tenants: a request that names none in its header.
@@ -51,7 +52,12 @@ impl FromRequestParts<Shared> for Operator {
 }
 
 impl Operator {
-    fn admin(&self) -> &Admin {
+    /// Everything the function answers with.
+    pub(super) fn parts(&self) -> &Shared {
+        &self.0
+    }
+
+    pub(super) fn admin(&self) -> &Admin {
         self.0.admin.as_ref().expect("the paths exist only where operators are obeyed")
     }
 
@@ -63,6 +69,7 @@ impl Operator {
 /// How far every agent is, and what is held.
 #[utoipa::path(
     get, path = "/v1/admin/status", operation_id = "admin_status", tag = "admin",
+    security(("operator_key" = [])),
     responses((status = 200, body = Status), (status = 400, body = Problem), (status = 503, body = Problem))
 )]
 async fn status(operator: Operator, Query(Nothing {}): Query<Nothing>) -> Result<Answer<Status>, Problem> {
@@ -72,6 +79,7 @@ async fn status(operator: Operator, Query(Nothing {}): Query<Nothing>) -> Result
 /// The history of runs, the newest first.
 #[utoipa::path(
     get, path = "/v1/admin/runs", operation_id = "admin_runs", tag = "admin", params(RunsAsked),
+    security(("operator_key" = [])),
     responses(
         (status = 200, body = Runs), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -87,6 +95,7 @@ async fn runs(operator: Operator, Query(asked): Query<RunsAsked>) -> Result<Answ
 /// What became of every event of a session at every agent.
 #[utoipa::path(
     get, path = "/v1/admin/events", operation_id = "admin_events", tag = "admin", params(EventsAsked),
+    security(("operator_key" = [])),
     responses(
         (status = 200, body = Became), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -108,6 +117,7 @@ async fn events(operator: Operator, Query(asked): Query<EventsAsked>) -> Result<
 /// Has a target not thought about, until a time or until resumed.
 #[utoipa::path(
     post, path = "/v1/admin/pause", operation_id = "admin_pause", tag = "admin", request_body = PauseOrder,
+    security(("operator_key" = [])),
     responses(
         (status = 200, body = Paused), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 413, body = Problem), (status = 503, body = Problem)
@@ -126,6 +136,7 @@ async fn pause(
 /// Ends the holds on exactly this target, and wakes what is behind in it.
 #[utoipa::path(
     post, path = "/v1/admin/resume", operation_id = "admin_resume", tag = "admin", request_body = ResumeOrder,
+    security(("operator_key" = [])),
     responses(
         (status = 200, body = Sent), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 413, body = Problem), (status = 503, body = Problem)
@@ -144,6 +155,7 @@ async fn resume(
 /// Passes over what waits to be thought about.
 #[utoipa::path(
     post, path = "/v1/admin/cancel", operation_id = "admin_cancel", tag = "admin", request_body = CancelOrder,
+    security(("operator_key" = [])),
     responses(
         (status = 200, body = CalledOff), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 413, body = Problem), (status = 503, body = Problem)
@@ -162,6 +174,7 @@ async fn cancel(
 /// Sends agents back, so that they think again. Asked again, it sends them back again.
 #[utoipa::path(
     post, path = "/v1/admin/replay", operation_id = "admin_replay", tag = "admin", request_body = ReplayOrder,
+    security(("operator_key" = [])),
     responses(
         (status = 200, body = Sent), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 413, body = Problem), (status = 503, body = Problem)
@@ -180,6 +193,7 @@ async fn replay(
 /// Tries windows again that were set aside.
 #[utoipa::path(
     post, path = "/v1/admin/redrive", operation_id = "admin_redrive", tag = "admin", request_body = RedriveOrder,
+    security(("operator_key" = [])),
     responses(
         (status = 200, body = Redriven), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 413, body = Problem), (status = 503, body = Problem)
@@ -199,6 +213,7 @@ async fn redrive(
 /// What the janitor would clear away of a tenant now. Nothing is changed.
 #[utoipa::path(
     get, path = "/v1/admin/janitor/dry-run", operation_id = "admin_untidy", tag = "admin", params(TidyAsked),
+    security(("operator_key" = [])),
     responses(
         (status = 200, body = Untidy), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)

@@ -56,6 +56,7 @@ pub(crate) struct Webhooks {
 /// The tenant's endpoints, the oldest first.
 #[utoipa::path(
     get, path = "/v1/webhook-endpoints", operation_id = "list_endpoints", tag = "webhooks",
+    security(("api_key" = ["admin"])),
     responses((status = 200, body = EndpointList), (status = 503, body = Problem))
 )]
 async fn list(
@@ -72,6 +73,7 @@ async fn list(
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints", operation_id = "create_endpoint", tag = "webhooks",
     request_body = NewEndpointAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 201, body = EndpointMade), (status = 400, body = Problem),
         (status = 422, description = "The tenant has fifty endpoints", body = Problem), (status = 503, body = Problem)
@@ -89,6 +91,7 @@ async fn create(
 /// One endpoint.
 #[utoipa::path(
     get, path = "/v1/webhook-endpoints/{id}", operation_id = "show_endpoint", tag = "webhooks", params(OfEndpoint),
+    security(("api_key" = ["admin"])),
     responses((status = 200, body = EndpointAnswer), (status = 404, body = Problem), (status = 503, body = Problem))
 )]
 async fn show(
@@ -107,6 +110,7 @@ async fn show(
 #[utoipa::path(
     patch, path = "/v1/webhook-endpoints/{id}", operation_id = "change_endpoint", tag = "webhooks", params(OfEndpoint),
     request_body = EndpointPatchAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, body = EndpointAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -125,6 +129,7 @@ async fn change(
 /// Deletes an endpoint and what waits for it.
 #[utoipa::path(
     delete, path = "/v1/webhook-endpoints/{id}", operation_id = "delete_endpoint", tag = "webhooks", params(OfEndpoint),
+    security(("api_key" = ["admin"])),
     responses(
         (status = 204, description = "It is deleted"), (status = 404, body = Problem), (status = 503, body = Problem)
     )
@@ -147,6 +152,7 @@ async fn delete(
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/rotate", operation_id = "rotate_endpoint_secret", tag = "webhooks",
     params(OfEndpoint), request_body = RotationAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, body = SecretAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -167,6 +173,7 @@ async fn rotate(
 #[utoipa::path(
     get, path = "/v1/webhook-endpoints/{id}/deliveries", operation_id = "list_deliveries", tag = "webhooks",
     params(OfEndpoint, DeliveriesAsked),
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, body = DeliveryPage), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -185,6 +192,7 @@ async fn deliveries(
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/replay", operation_id = "replay_deliveries", tag = "webhooks",
     params(OfEndpoint), request_body = ReplayAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 202, body = ReplayAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -203,6 +211,7 @@ async fn replay(
 /// Sends an endpoint a message of type `webhook.test`, in its turn.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/test", operation_id = "try_endpoint", tag = "webhooks", params(OfEndpoint),
+    security(("api_key" = ["admin"])),
     responses((status = 202, body = TrialAnswer), (status = 404, body = Problem), (status = 503, body = Problem))
 )]
 async fn try_out(

@@ -35,6 +35,7 @@ impl Janitor {
 /// A repeat is answered with the same receipt while nothing has come since.
 #[utoipa::path(
     post, path = "/v1/users/{user}/erasures", tag = "erasure", params(OfUser), request_body = ErasureAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, description = "What would go", body = ErasureAnswer),
         (status = 202, description = "It is erased, and will be cleared away", body = ErasureAnswer),
@@ -60,6 +61,7 @@ async fn erase(
 /// What an erasure did, and how far it is.
 #[utoipa::path(
     get, path = "/v1/users/{user}/erasures/{id}", tag = "erasure", params(OfErasure),
+    security(("api_key" = ["admin"])),
     responses((status = 200, body = ErasureAnswer), (status = 404, body = Problem), (status = 503, body = Problem))
 )]
 async fn show_erasure(
@@ -74,6 +76,7 @@ async fn show_erasure(
 /// A tenant's erasures, the newest first. They do not say whom they were about.
 #[utoipa::path(
     get, path = "/v1/erasures", tag = "erasure", params(ErasuresAsked),
+    security(("api_key" = ["admin"])),
     responses((status = 200, body = ErasuresAnswer), (status = 400, body = Problem), (status = 503, body = Problem))
 )]
 async fn list_erasures(

@@ -39,6 +39,7 @@ struct ExportAsked {
 /// the export. What is derived from it is left out: vectors, words, snapshots.
 #[utoipa::path(
     get, path = "/v1/users/{user}/export", tag = "erasure", params(OfUser, ExportAsked),
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, description = "A page; one without the header is the last", body = String,
          content_type = "application/x-ndjson",

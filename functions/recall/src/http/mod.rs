@@ -6,15 +6,12 @@ mod question;
 use std::sync::Arc;
 
 pub(crate) use api::{
-    Answer, Caller, IdempotencyKey, Json, Limiter, Moment, Nothing, PathOf, Problem, Query, Short,
-    TENANT_HEADER, Whole, body_of, one_header, page_length, postgres_is_down, read_arguments,
+    Answer, Caller, IdempotencyKey, Json, Moment, Nothing, PathOf, Problem, Query, Short, TENANT_HEADER,
+    Whole, body_of, one_header, page_length, postgres_is_down, read_arguments,
 };
 #[cfg(test)]
 pub(crate) use api::{read_json, read_query};
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -23,14 +20,14 @@ pub(crate) use self::question::Question;
 use crate::Parts;
 use crate::{
     admin, endpoints, erasure, export, health, hydrate, mcp, memories, review, search, sessions, sources,
-    status, working,
+    status, tenants, working,
 };
 
 /// What every handler is given.
 pub(crate) type Shared = Arc<Parts>;
 
 /// What operations are grouped by.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("recall", "What answers a question, and what it takes to go on with a conversation."),
     ("memories", "What is remembered of a user."),
     ("working memory", "What a conversation and its tools have at hand."),
@@ -43,6 +40,7 @@ const TAGS: [(&str, &str); 11] = [
     ("webhooks", "Where a tenant is told of changes."),
     ("mcp", "The same for clients of the Model Context Protocol."),
     ("webhook sources", "Who sends signed requests for the tenant, and how they become events."),
+    ("tenant", "What a tenant manages of its own: its API keys and settings."),
     ("operations", "Whether the function can do its work."),
     ("admin", "What operators ask and order, over all tenants."),
 ];
@@ -51,8 +49,8 @@ const TAGS: [(&str, &str); 11] = [
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Afterthought",
-    description = "What is remembered of a user, and the state of an application's own agents. The header \
-                   `afterthought-tenant` names the tenant, `default` without it. Errors are problem details (RFC 9457)."
+    description = "What is remembered of a user, and the state of an application's own agents. An API key \
+                   decides the tenant; where none is needed, the header `afterthought-tenant` names it, `default` without. Errors are problem details (RFC 9457)."
 ))]
 struct Document;
 
@@ -71,18 +69,10 @@ pub(crate) fn router(parts: &Shared) -> Router {
         .merge(erasure::routes())
         .merge(export::routes())
         .merge(mcp::routes())
-        .layer(from_fn_with_state(Arc::clone(parts), limited))
+        .merge(tenants::routes())
         .merge(health::routes());
     if parts.admin.is_some() {
         router = router.merge(admin::routes());
     }
-    api::routed(router, &TAGS, parts.now).with_state(Arc::clone(parts))
-}
-
-/// Refuses what a tenant asks beyond its rate.
-async fn limited(State(parts): State<Shared>, caller: Caller, request: Request, next: Next) -> Response {
-    match parts.limiter.admit(&parts.store, &parts.hot, &caller.tenant, (parts.now)()).await {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
+    api::routed(router, &TAGS, &parts.guard).with_state(Arc::clone(parts))
 }

@@ -67,6 +67,7 @@ pub(crate) struct Asked {
 /// What it takes to go on with a conversation.
 #[utoipa::path(
     get, path = "/v1/users/{user}/hydrate", tag = "recall", params(OfUser, Asked),
+    security(("api_key" = ["read"])),
     responses((status = 200, body = HydrateAnswer), (status = 400, body = Problem), (status = 503, body = Problem))
 )]
 async fn hydrate(

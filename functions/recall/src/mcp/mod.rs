@@ -57,6 +57,7 @@ impl<S: Sync> FromRequestParts<S> for Person {
         ("mcp-protocol-version" = Option<String>, Header, description = "The version that was agreed on."),
     ),
     request_body(content = Object, description = "A JSON-RPC 2.0 message"),
+    security(("api_key" = ["read"]), ("api_key" = ["ingest"])),
     responses(
         (status = 200, description = "The JSON-RPC 2.0 answer; an error of a tool is one of these too", body = Object),
         (status = 202, description = "A notification was taken"),
@@ -70,11 +71,11 @@ impl<S: Sync> FromRequestParts<S> for Person {
 )]
 async fn mcp(
     State(parts): State<Shared>,
-    Caller { tenant, .. }: Caller,
+    Caller { tenant, scopes, .. }: Caller,
     Person(user): Person,
     request: Request,
 ) -> Response {
-    let server = Server { parts, tenant, user };
+    let server = Server { parts, tenant, scopes, user };
     // Where the function is reached is not known to it, so every host is its own. What a page in a browser sends, also
     // one whose name was bound to this address, carries an origin, and none is expected.
     let config = StreamableHttpServerConfig::default()

@@ -1,6 +1,6 @@
 //! What answers a message: the tools, for one tenant and, where the client is set up for one person, for that one.
 
-use domain::{MemoryId, TenantId, UserId};
+use domain::{KeyScopes, MemoryId, TenantId, UserId};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
     JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
@@ -26,6 +26,7 @@ sentence per memory.";
 pub(super) struct Server {
     pub(super) parts: Shared,
     pub(super) tenant: TenantId,
+    pub(super) scopes: KeyScopes,
     /// The one user this client may ask about.
     pub(super) user: Option<UserId>,
 }
@@ -50,6 +51,9 @@ impl Server {
     }
 
     async fn call(&self, tool: Tool, mut arguments: JsonObject) -> Result<Value, Problem> {
+        if !self.scopes.allow(tool.scope()) {
+            return Err(Problem::out_of_scope(&KeyScopes::from_iter([tool.scope()])));
+        }
         let (parts, tenant) = (&self.parts, &self.tenant);
         let user = self.user(&mut arguments)?;
         match tool {
@@ -102,7 +106,8 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let takes_user = self.user.is_none();
-        Ok(ListToolsResult::with_all_items(Tool::ALL.map(|tool| tool.described(takes_user)).into()))
+        let tools = Tool::ALL.into_iter().filter(|tool| self.scopes.allow(tool.scope()));
+        Ok(ListToolsResult::with_all_items(tools.map(|tool| tool.described(takes_user)).collect()))
     }
 
     async fn call_tool(

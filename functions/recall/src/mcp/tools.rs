@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::KeyScope;
 use rmcp::model::{JsonObject, ToolAnnotations};
 use serde_json::json;
 use utoipa::IntoParams;
@@ -44,6 +45,14 @@ impl Tool {
     /// The tool of this name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// What a caller needs for it.
+    pub(super) const fn scope(self) -> KeyScope {
+        match self {
+            Self::Recall | Self::List | Self::Status => KeyScope::Read,
+            Self::Remember | Self::Correct | Self::Forget => KeyScope::Ingest,
+        }
     }
 
     const fn title(self) -> &'static str {

@@ -44,6 +44,7 @@ impl Curator {
 /// A user's memories, the last stored first.
 #[utoipa::path(
     get, path = "/v1/users/{user}/memories", tag = "memories", params(OfUser, ListAsked),
+    security(("api_key" = ["read"])),
     responses((status = 200, body = MemoryPage), (status = 400, body = Problem), (status = 503, body = Problem))
 )]
 async fn list(
@@ -58,6 +59,7 @@ async fn list(
 /// Remembers something, by the rules that hold for what agents think. The header `idempotency-key` makes a repeat safe.
 #[utoipa::path(
     post, path = "/v1/users/{user}/memories", tag = "memories", params(OfUser), request_body = NewMemoryAsked,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 201, body = MemoryWritten), (status = 400, body = Problem),
         (status = 422, description = "It is not kept; the detail says why", body = Problem),
@@ -80,6 +82,7 @@ async fn remember(
 /// One memory, with the events it came from and what took whose place.
 #[utoipa::path(
     get, path = "/v1/users/{user}/memories/{id}", tag = "memories", params(OfMemory),
+    security(("api_key" = ["read"])),
     responses((status = 200, body = MemoryDetails), (status = 404, body = Problem), (status = 503, body = Problem))
 )]
 async fn show(
@@ -94,6 +97,7 @@ async fn show(
 /// Pins a memory, says until when it is kept, or takes its deletion back.
 #[utoipa::path(
     patch, path = "/v1/users/{user}/memories/{id}", tag = "memories", params(OfMemory), request_body = PatchAsked,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = MemoryWritten), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, description = "It has changed; `current` shows what holds", body = Problem),
@@ -116,6 +120,7 @@ async fn patch(
 /// Deletes a memory. It can be taken back until it is cleared away. Of a memory that is deleted the answer is the same.
 #[utoipa::path(
     delete, path = "/v1/users/{user}/memories/{id}", tag = "memories", params(OfMemory, DeletionAsked),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 204, description = "It is deleted"), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, description = "It has changed; `current` shows what holds", body = Problem),
@@ -139,6 +144,7 @@ async fn delete(
 #[utoipa::path(
     post, path = "/v1/users/{user}/memories/{id}/correct", tag = "memories", params(OfMemory),
     request_body = CorrectionAsked,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = MemoryWritten), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, description = "It has changed; `current` shows what holds", body = Problem),
@@ -161,6 +167,7 @@ async fn correct(
 /// Asks for what one session knows to be known to every session of the user.
 #[utoipa::path(
     post, path = "/v1/users/{user}/memories/{id}/promote", tag = "memories", params(OfMemory),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 202, body = Promotion), (status = 404, body = Problem),
         (status = 409, description = "It does not hold; `current` shows what does", body = Problem),

@@ -27,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 /// What waits for a person, the oldest first.
 #[utoipa::path(
     get, path = "/v1/reviews", operation_id = "list_reviews", tag = "reviews", params(ListAsked),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = ReviewListAnswer), (status = 400, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem)
@@ -43,6 +44,7 @@ async fn list(
 /// One proposal, with everything it takes to decide.
 #[utoipa::path(
     get, path = "/v1/reviews/{id}", operation_id = "show_review", tag = "reviews", params(OfReview),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = ReviewAnswer), (status = 400, body = Problem),
         (status = 404, description = "The tenant has, and had, no such proposal", body = Problem),
@@ -62,6 +64,7 @@ async fn show(
 #[utoipa::path(
     post, path = "/v1/reviews/{id}", operation_id = "decide_review", tag = "reviews", params(OfReview),
     request_body = DecisionAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, description = "The decision stands, taken now or before", body = DecisionAnswer),
         (status = 400, body = Problem),

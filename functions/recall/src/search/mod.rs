@@ -80,6 +80,7 @@ pub(crate) struct Asked {
 /// What answers a question: `k` memories and `k` events, best first.
 #[utoipa::path(
     get, path = "/v1/users/{user}/recall", tag = "recall", params(OfUser, Asked),
+    security(("api_key" = ["read"])),
     responses((status = 200, body = RecallAnswer), (status = 400, body = Problem), (status = 503, body = Problem))
 )]
 async fn recall(

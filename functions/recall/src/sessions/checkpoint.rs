@@ -204,6 +204,7 @@ impl TryFrom<String> for Place {
 #[utoipa::path(
     post, path = "/v1/users/{user}/sessions/{session}/checkpoints", tag = "sessions", params(OfSession),
     request_body = CheckpointAsked,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 201, body = SavedAnswer),
         (status = 200, body = SavedAnswer, description = "the very same was saved before"),
@@ -227,6 +228,7 @@ pub(super) async fn save_checkpoint(
 /// A session's checkpoints without their states, the latest first.
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/checkpoints", tag = "sessions", params(OfSession, Listed),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = CheckpointsAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -245,6 +247,7 @@ pub(super) async fn list_checkpoints(
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/checkpoints/{sequence}", tag = "sessions",
     params(OfCheckpoint),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = CheckpointAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem, description = "the stored checkpoint is not what was saved"),

@@ -175,6 +175,7 @@ impl From<LoggedEvent> for EventAnswer {
 #[utoipa::path(
     post, path = "/v1/users/{user}/sessions/{session}/events", tag = "sessions", params(OfSession),
     request_body = EventsAsked,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 201, body = AppendedAnswer), (status = 400, body = Problem),
         (status = 409, body = Problem, description = "the session has another version"),
@@ -195,6 +196,7 @@ pub(super) async fn append_events(
 /// A session's log, page by page.
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/events", tag = "sessions", params(OfSession, Listed),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = EventsAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)

@@ -175,6 +175,7 @@ impl OfOperation {
 #[utoipa::path(
     post, path = "/v1/users/{user}/sessions/{session}/operations", tag = "sessions", params(OfSession),
     request_body = OperationAsked,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 201, body = BegunAnswer),
         (status = 200, body = BegunAnswer, description = "it is done, or somebody is doing it"),
@@ -196,6 +197,7 @@ pub(super) async fn begin_operation(
 /// A session's operations in the order of their beginning.
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/operations", tag = "sessions", params(OfSession, Listed),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = OperationsAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -216,6 +218,7 @@ pub(super) async fn list_operations(
 /// An operation as it stands.
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/operations/{id}", tag = "sessions", params(OfOperation),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = OperationAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -236,6 +239,7 @@ pub(super) async fn show_operation(
 #[utoipa::path(
     post, path = "/v1/users/{user}/sessions/{session}/operations/{id}/complete", tag = "sessions",
     params(OfOperation), request_body = EndAsked,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = OperationAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem, description = "it ended otherwise, or a later try has begun"),

@@ -39,6 +39,7 @@ pub(crate) struct ResumeAnswer {
 /// What an application's agent goes on from after a crash or a pause.
 #[utoipa::path(
     post, path = "/v1/users/{user}/sessions/{session}/resume", tag = "sessions", params(OfSession),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = ResumeAnswer), (status = 404, body = Problem), (status = 503, body = Problem)
     )

@@ -133,6 +133,7 @@ pub(crate) struct SessionChange {
 /// A user's sessions, the newest first.
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions", tag = "sessions", params(OfUser, Listed),
+    security(("api_key" = ["read"])),
     responses((status = 200, body = SessionsAnswer), (status = 400, body = Problem), (status = 503, body = Problem))
 )]
 pub(super) async fn list_sessions(
@@ -147,6 +148,7 @@ pub(super) async fn list_sessions(
 /// A session.
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}", tag = "sessions", params(OfSession),
+    security(("api_key" = ["read"])),
     responses((status = 200, body = SessionAnswer), (status = 404, body = Problem), (status = 503, body = Problem))
 )]
 pub(super) async fn show_session(
@@ -162,6 +164,7 @@ pub(super) async fn show_session(
 #[utoipa::path(
     patch, path = "/v1/users/{user}/sessions/{session}", tag = "sessions", params(OfSession),
     request_body = SessionChange,
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = SessionAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)

@@ -139,6 +139,7 @@ impl From<ToolResult> for ToolAnswer {
 /// The state of a session at any of its versions.
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/state", tag = "sessions", params(OfSession, Asked),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = StateAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)

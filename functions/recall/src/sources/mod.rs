@@ -33,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 /// The tenant's webhook sources, by name. Their secrets are not shown.
 #[utoipa::path(
     get, path = "/v1/webhook-sources", operation_id = "list_webhook_sources", tag = "webhook sources",
+    security(("api_key" = ["admin"])),
     responses((status = 200, body = SourceListAnswer), (status = 400, body = Problem), (status = 503, body = Problem))
 )]
 async fn list(
@@ -49,6 +50,7 @@ async fn list(
 #[utoipa::path(
     post, path = "/v1/webhook-sources", operation_id = "make_webhook_source", tag = "webhook sources",
     request_body = SourceAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 201, body = NewSecretAnswer), (status = 400, body = Problem),
         (status = 409, description = "The tenant has a source of that name", body = Problem),
@@ -84,6 +86,7 @@ async fn make(
 /// One of the tenant's sources.
 #[utoipa::path(
     get, path = "/v1/webhook-sources/{id}", operation_id = "show_webhook_source", tag = "webhook sources", params(OfSource),
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, body = SourceAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -103,6 +106,7 @@ async fn show(
 #[utoipa::path(
     patch, path = "/v1/webhook-sources/{id}", operation_id = "change_webhook_source", tag = "webhook sources",
     params(OfSource), request_body = ChangeAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, body = SourceAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, description = "The tenant has another of that name, or somebody else changed it", body = Problem),
@@ -130,6 +134,7 @@ async fn change(
 /// Ends a source: what comes under its URL is refused from now on.
 #[utoipa::path(
     delete, path = "/v1/webhook-sources/{id}", operation_id = "end_webhook_source", tag = "webhook sources", params(OfSource),
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, body = SourceAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -157,6 +162,7 @@ async fn end(
 #[utoipa::path(
     post, path = "/v1/webhook-sources/{id}/secrets", operation_id = "add_webhook_secret", tag = "webhook sources",
     params(OfSource), request_body = SecretAsked,
+    security(("api_key" = ["admin"])),
     responses(
         (status = 201, body = NewSecretAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, description = "It has five secrets, or somebody else changed it", body = Problem),
@@ -187,6 +193,7 @@ async fn add_secret(
 #[utoipa::path(
     delete, path = "/v1/webhook-sources/{id}/secrets/{secret}", operation_id = "remove_webhook_secret",
     tag = "webhook sources", params(OfSecret),
+    security(("api_key" = ["admin"])),
     responses(
         (status = 200, body = SourceAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, description = "It is the last one, or somebody else changed the source", body = Problem),

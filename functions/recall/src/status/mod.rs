@@ -73,6 +73,7 @@ impl From<Place> for String {
 /// What is said is not remembered at once: this tells when it has been.
 #[utoipa::path(
     get, path = "/v1/users/{user}/status", operation_id = "status", tag = "memories", params(OfUser, Asked),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = StatusAnswer), (status = 400, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem)

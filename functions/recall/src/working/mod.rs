@@ -31,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/working-memory", tag = "working memory",
     params(OfSession, Reading),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = DocumentAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -49,6 +50,7 @@ async fn get_working_memory(
 #[utoipa::path(
     put, path = "/v1/users/{user}/sessions/{session}/working-memory", tag = "working memory",
     params(OfSession, Changing), request_body(content = Object, content_type = "application/json"),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = ChangedAnswer), (status = 400, body = Problem), (status = 409, body = Problem),
         (status = 412, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
@@ -72,6 +74,7 @@ async fn put_working_memory(
     patch, path = "/v1/users/{user}/sessions/{session}/working-memory", tag = "working memory",
     params(OfSession, Changing),
     request_body(content((Object = "application/merge-patch+json"), (Vec<Object> = "application/json-patch+json"))),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = ChangedAnswer), (status = 400, body = Problem), (status = 409, body = Problem),
         (status = 412, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
@@ -94,6 +97,7 @@ async fn patch_working_memory(
 #[utoipa::path(
     delete, path = "/v1/users/{user}/sessions/{session}/working-memory", tag = "working memory",
     params(OfSession, Changing),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 204, description = "it is gone"), (status = 400, body = Problem), (status = 409, body = Problem),
         (status = 412, body = Problem), (status = 503, body = Problem)
@@ -112,6 +116,7 @@ async fn delete_working_memory(
 /// The tools of a session that have a state, by name.
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/tools", tag = "working memory", params(OfSession),
+    security(("api_key" = ["read"])),
     responses((status = 200, body = ToolsAnswer), (status = 400, body = Problem), (status = 503, body = Problem))
 )]
 async fn list_tools(
@@ -126,6 +131,7 @@ async fn list_tools(
 #[utoipa::path(
     get, path = "/v1/users/{user}/sessions/{session}/tools/{tool}", tag = "working memory",
     params(OfTool, Reading),
+    security(("api_key" = ["read"])),
     responses(
         (status = 200, body = DocumentAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 503, body = Problem)
@@ -144,6 +150,7 @@ async fn get_tool(
 #[utoipa::path(
     put, path = "/v1/users/{user}/sessions/{session}/tools/{tool}", tag = "working memory",
     params(OfTool, Changing), request_body(content = Object, content_type = "application/json"),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = ChangedAnswer), (status = 400, body = Problem), (status = 409, body = Problem),
         (status = 412, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
@@ -167,6 +174,7 @@ async fn put_tool(
     patch, path = "/v1/users/{user}/sessions/{session}/tools/{tool}", tag = "working memory",
     params(OfTool, Changing),
     request_body(content((Object = "application/merge-patch+json"), (Vec<Object> = "application/json-patch+json"))),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = ChangedAnswer), (status = 400, body = Problem), (status = 409, body = Problem),
         (status = 412, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
@@ -189,6 +197,7 @@ async fn patch_tool(
 #[utoipa::path(
     delete, path = "/v1/users/{user}/sessions/{session}/tools/{tool}", tag = "working memory",
     params(OfTool, Changing),
+    security(("api_key" = ["ingest"])),
     responses(
         (status = 204, description = "it is gone"), (status = 400, body = Problem), (status = 409, body = Problem),
         (status = 412, body = Problem), (status = 503, body = Problem)

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use reqwest::Client;
+use local::Environment;
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -56,36 +57,61 @@ impl Fields {
 pub(crate) struct Admin {
     recall_url: String,
     client: Client,
+    /// What operators show, where the stack was started with such a key.
+    key: Option<String>,
 }
 
 impl Admin {
     pub(crate) fn of(state: &StateOption) -> Result<Self> {
-        Ok(Self::at(&state.open()?.endpoints()?.recall_url))
+        let key = Environment::read().passed_on.remove("OPERATOR_KEY");
+        Ok(Self { key, ..Self::at(&state.open()?.endpoints()?.recall_url) })
     }
 
     /// The API of the function that answers at this address.
     pub(crate) fn at(recall_url: &str) -> Self {
-        Self { recall_url: recall_url.to_owned(), client: Client::new() }
+        Self { recall_url: recall_url.to_owned(), client: Client::new(), key: None }
     }
 
     /// Asks a question.
     pub(crate) async fn get(&self, name: &str, fields: Fields) -> Result<Value> {
-        let mut url = self.url(name)?;
+        let mut url = self.url(&[name])?;
         for (name, value) in &fields.0 {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             url.query_pairs_mut().append_pair(name, &text);
         }
-        read(self.client.get(url).send().await?).await
+        self.answer(self.client.get(url)).await
     }
 
     /// Gives an order.
     pub(crate) async fn post(&self, name: &str, fields: Fields) -> Result<Value> {
-        read(self.client.post(self.url(name)?).json(&fields.0).send().await?).await
+        self.answer(self.client.post(self.url(&[name])?).json(&fields.0)).await
     }
 
-    fn url(&self, name: &str) -> Result<Url> {
+    /// Does something with what is at a path.
+    pub(crate) async fn send(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Value> {
+        let request = self.client.request(method, self.url(path)?);
+        self.answer(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Value> {
+        let request = match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        read(request.send().await?).await
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url> {
         let mut url = Url::parse(&self.recall_url)?;
-        url.path_segments_mut().ok().context("the recall URL has no path")?.extend(["v1", "admin", name]);
+        url.path_segments_mut()
+            .ok()
+            .context("the recall URL has no path")?
+            .extend(["v1", "admin"])
+            .extend(path);
         Ok(url)
     }
 }
@@ -93,6 +119,9 @@ impl Admin {
 async fn read(answer: reqwest::Response) -> Result<Value> {
     let status = answer.status();
     let text = answer.text().await?;
+    if status == StatusCode::NO_CONTENT {
+        return Ok(Value::Null);
+    }
     let body: Result<Value, _> = serde_json::from_str(&text);
     if status.is_success() {
         return body.with_context(|| format!("recall answered something else than JSON: {text}"));

@@ -8,6 +8,7 @@ mod events;
 mod export;
 mod flow;
 mod import;
+mod keys;
 mod logs;
 mod progress;
 mod recall;
@@ -15,6 +16,7 @@ mod requests;
 mod reset;
 mod runs;
 mod status;
+mod tenants;
 pub(crate) mod terminal;
 mod tick;
 mod up;
@@ -64,6 +66,10 @@ enum Command {
     Replay(flow::Replay),
     /// Try again what failed for good.
     Redrive(flow::Redrive),
+    /// Make, list and revoke the API keys of a tenant.
+    Keys(keys::Keys),
+    /// Make and list tenants.
+    Tenants(tenants::Tenants),
     /// Measure how well the agents think and how much recall finds, on labelled files.
     Eval(eval::Eval),
     /// Wake an agent as its schedule would.
@@ -110,6 +116,8 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Cancel(command) => command.run().await,
         Command::Replay(command) => command.run().await,
         Command::Redrive(command) => command.run().await,
+        Command::Keys(command) => command.run().await,
+        Command::Tenants(command) => command.run().await,
         Command::Eval(command) => command.run(),
         Command::Tick(command) => command.run().await,
         Command::Reset(command) => command.run(),

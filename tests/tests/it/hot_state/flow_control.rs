@@ -240,7 +240,9 @@ async fn whoever_asks_alone_is_admitted_with_one_request_and_put_off_with_none()
     assert_eq!(wire.sent(), 0);
     assert_eq!(hot.throttle("embedder", &acme, rate, at(0)).await.unwrap(), Admitted::Yes);
     assert_eq!(hot.throttle("model", &tenant("other"), rate, at(0)).await.unwrap(), Admitted::Yes);
-    assert_eq!(hot.rate_limit("model", &acme, rate, at(0)).await.unwrap(), Admitted::Yes);
+    let one = std::num::NonZeroU32::MIN;
+    let allowance = hot.rate_limit("model", &acme, rate, one, at(0)).await.unwrap();
+    assert_eq!((allowance.admitted, allowance.left), (Admitted::Yes, 1));
     assert_eq!(hot.throttle("model", &acme, rate, at(1)).await.unwrap(), Admitted::Yes);
     assert_eq!(hot.throttle("model", &acme, rate, at(1)).await.unwrap(), Admitted::Later { at: at(2) });
 

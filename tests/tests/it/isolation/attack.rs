@@ -27,6 +27,8 @@ pub(crate) struct Victim {
     /// A webhook source, and its name.
     pub(crate) source: Uuid,
     pub(crate) source_name: &'static str,
+    /// An API key of the tenant.
+    pub(crate) api_key: Uuid,
 }
 
 /// Whose an operation is.
@@ -60,9 +62,12 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
         ]),
         ("POST", "/v1/webhook-sources/{id}/secrets") => Call::OfTenant(vec![json!({})]),
         ("PATCH", "/v1/webhook-sources/{id}") => Call::OfTenant(vec![json!({"name": "mine"})]),
-        ("GET", "/v1/reviews" | "/v1/reviews/{id}") | ("POST", "/v1/webhook-endpoints/{id}/test") => {
-            Call::OfTenant(vec![])
-        }
+        ("GET", "/v1/keys" | "/v1/settings" | "/v1/erasures" | "/v1/reviews" | "/v1/reviews/{id}")
+        | ("DELETE", "/v1/keys/{id}")
+        | ("POST", "/v1/webhook-endpoints/{id}/test") => Call::OfTenant(vec![]),
+        ("POST", "/v1/keys") => Call::OfTenant(vec![json!({"name": "mine", "scopes": ["read"]})]),
+        ("POST", "/v1/keys/{id}/rotate") => Call::OfTenant(vec![json!({"overlap_seconds": 0})]),
+        ("PATCH", "/v1/settings") => Call::OfTenant(vec![json!({"confidence_floor": 1})]),
         ("POST", "/v1/reviews/{id}") => Call::OfTenant(vec![
             json!({"decision": "reject", "reviewer": "mallory"}),
             json!({"decision": "edit", "content": "nothing at all", "version": 1}),
@@ -107,7 +112,6 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
             json!({"subject": "user"}),
         ]),
         ("GET", "/v1/users/{user}/erasures/{id}") => Call::OfUser(vec![]),
-        ("GET", "/v1/erasures") => Call::OfTenant(vec![]),
         ("GET", path) if path.starts_with("/v1/users/{user}/sessions") => Call::OfUser(vec![]),
         ("PUT" | "PATCH", path) if is_hot(path) => Call::OfUser(vec![json!({"task": "mine"})]),
         ("DELETE", path) if is_hot(path) => Call::OfUser(vec![]),
@@ -144,6 +148,7 @@ fn given(name: &str, path: &str, victim: &Victim, cursor: Option<&str>) -> Optio
         "id" if path.contains("/erasures/") => victim.erasure.to_string().into(),
         "id" if path.starts_with("/v1/webhook-sources") => victim.source.to_string().into(),
         "secret" => victim.source.to_string().into(),
+        "id" if path.starts_with("/v1/keys") => victim.api_key.to_string().into(),
         "id" if path.contains("/operations/") => victim.operation.into(),
         "tool" => "quokka-finder".into(),
         "path" => "/secret".into(),

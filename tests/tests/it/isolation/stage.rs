@@ -90,6 +90,7 @@ impl Stage {
             memory: Uuid::now_v7(),
             review: Uuid::now_v7(),
             endpoint: Uuid::now_v7(),
+            api_key: Uuid::now_v7(),
             operation: 0,
             erasure: Uuid::nil(),
             source: Uuid::now_v7(),
@@ -182,6 +183,14 @@ impl Stage {
             ))
             .await
             .unwrap();
+        self.owner
+            .execute(
+                "insert into afterthought.api_keys (id, tenant, name, hint, hash, scopes)
+                 values ($1, 'acme', 'quokka key', 'aft_quokka', sha256('quokka'), '{read}')",
+                &[&self.victim.api_key],
+            )
+            .await
+            .unwrap();
         // What was said is indexed, and in hot state.
         let indexer =
             Indexer::new(Embedder::BuiltIn, services.store.clone(), services.hot.clone(), services.now);
@@ -243,6 +252,7 @@ impl Stage {
             .query(
                 "select id::text from afterthought.sessions where tenant = 'acme' and user_id = 'ada'
                  union all select id::text from afterthought.memories where tenant = 'acme' and (user_id = 'ada' or $1)
+                 union all select id::text from afterthought.api_keys where tenant = 'acme' and $1
                  union all select id::text from afterthought.agent_runs where tenant = 'acme'
                      and session_id in (select id from afterthought.sessions where tenant = 'acme' and user_id = 'ada')",
                 &[&is_other_tenant],

@@ -248,7 +248,7 @@ async fn the_reader_ends_no_hold_that_has_time_left_and_the_operator_reads_no_co
         "select metadata from afterthought.sessions",
         "select content from afterthought.messages",
         "select content from afterthought.memories",
-        "select settings from afterthought.tenants",
+        "delete from afterthought.tenants",
         "delete from afterthought.agent_runs",
         "update afterthought.agent_runs set outcome = 'done'",
         "update afterthought.sessions set head_version = 0",
