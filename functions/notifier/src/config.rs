@@ -1,7 +1,7 @@
-use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::Reach;
+use runtime::{Config, InvalidConfig};
 
 /// The notifier's own settings; the others are those of every function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,35 +12,20 @@ pub struct NotifierConfig {
     pub reach: Reach,
 }
 
-/// A variable that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} is {got:?}, expected {expected}")]
-pub struct InvalidSetting {
-    /// The variable.
-    pub variable: &'static str,
-    /// What it holds.
-    pub got: String,
-    /// What belongs there.
-    pub expected: &'static str,
-}
-
 impl NotifierConfig {
     /// Reads the settings.
-    pub fn from_map(variables: &HashMap<String, String>) -> Result<Self, InvalidSetting> {
-        let given = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
-        let invalid =
-            |variable, got: &str, expected| InvalidSetting { variable, got: got.to_owned(), expected };
-        let seconds = given("NOTIFIER_TIMEOUT_SECONDS").unwrap_or("15");
+    pub fn of(config: &Config) -> Result<Self, InvalidConfig> {
+        let given = config.variables.get("NOTIFIER_TIMEOUT_SECONDS").filter(|value| !value.is_empty());
+        let seconds = given.map_or("15", String::as_str);
         let timeout =
             seconds.parse().ok().filter(|seconds| (1..=60).contains(seconds)).map(Duration::from_secs);
         Ok(Self {
-            timeout: timeout
-                .ok_or_else(|| invalid("NOTIFIER_TIMEOUT_SECONDS", seconds, "a whole number from 1 to 60"))?,
-            reach: match given("NOTIFIER_REACH") {
-                None => Reach::Public,
-                Some(name) => Reach::from_name(name)
-                    .ok_or_else(|| invalid("NOTIFIER_REACH", name, "public or anywhere"))?,
-            },
+            timeout: timeout.ok_or_else(|| InvalidConfig::Invalid {
+                variable: "NOTIFIER_TIMEOUT_SECONDS",
+                got: seconds.to_owned(),
+                expected: "a whole number from 1 to 60",
+            })?,
+            reach: config.notifier_reach,
         })
     }
 }
@@ -50,8 +35,15 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<NotifierConfig, String> {
-        let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        NotifierConfig::from_map(&variables).map_err(|error| error.to_string())
+        let needed = [
+            ("DATABASE_URL", "postgres://nobody@127.0.0.1/none"),
+            ("HOT_TABLE", "hot"),
+            ("WAKE_UP_QUEUES", "indexer=http://127.0.0.1/indexer"),
+        ];
+        let variables =
+            needed.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = Config::from_map(&variables.collect());
+        config.and_then(|config| NotifierConfig::of(&config)).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -18,14 +18,14 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use queue::SqsEvent;
 use runtime::{Config, Invocation, Services, init_telemetry, sealer};
 
-pub use config::{InvalidSetting, NotifierConfig};
+pub use config::NotifierConfig;
 pub use notify::Notifier;
 pub use sender::{Outcome, Sender};
 
 /// Runs the function until the process is ended.
 pub async fn run() -> anyhow::Result<()> {
     let config = Config::from_env()?;
-    let settings = NotifierConfig::from_map(&config.variables)?;
+    let settings = NotifierConfig::of(&config)?;
     let telemetry = init_telemetry(&config)?;
     let services = Services::connect(&config).await?;
     let sealer = sealer(&config, &services.aws).await?;

@@ -237,10 +237,10 @@ pub async fn run() -> anyhow::Result<()> {
         Some(queue_url) => recall.with_janitor(services.publisher.clone(), queue_url),
         None => recall,
     };
-    let reach = services.config.variables.get("NOTIFIER_REACH").and_then(|name| Reach::from_name(name));
+    let reach = services.config.notifier_reach;
     let notifier = services.config.notifier_queue.clone().map(|queue| (services.publisher.clone(), queue));
     let recall = match runtime::sealer(&services.config, &services.aws).await {
-        Ok(sealer) => recall.with_webhooks(sealer, reach.unwrap_or(Reach::Public), notifier),
+        Ok(sealer) => recall.with_webhooks(sealer, reach, notifier),
         Err(error) => {
             tracing::warn!(%error, "recall goes on without endpoints for webhooks");
             recall

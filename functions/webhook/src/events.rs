@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use api::{Answer, Caller, IdempotencyKey, Json, Moment, Problem, Whole};
+use api::{Answer, Caller, EventType, IdempotencyKey, Json, Moment, Problem, Whole};
 use axum::extract::State;
-use domain::{EventKind, SessionName, UserId};
+use domain::{SessionName, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,30 +21,6 @@ pub(crate) const MOST_EVENTS: usize = 100;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(accept_events))
-}
-
-/// What an event records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EventType {
-    #[default]
-    Message,
-    ToolCall,
-    Decision,
-    Observation,
-    NodeTransition,
-}
-
-impl From<EventType> for EventKind {
-    fn from(given: EventType) -> Self {
-        match given {
-            EventType::Message => Self::Message,
-            EventType::ToolCall => Self::ToolCall,
-            EventType::Decision => Self::Decision,
-            EventType::Observation => Self::Observation,
-            EventType::NodeTransition => Self::NodeTransition,
-        }
-    }
 }
 
 /// Events of any users and sessions, all or none.

@@ -10,6 +10,7 @@
 
 mod answer;
 mod document;
+mod event_type;
 mod extract;
 mod frame;
 mod guard;
@@ -23,6 +24,7 @@ mod uses;
 mod value;
 
 pub use answer::Answer;
+pub use event_type::EventType;
 pub use extract::{
     Caller, IdempotencyKey, Json, Nothing, PathOf, Query, TENANT_HEADER, body_of, one_header, read_arguments,
     read_json, read_query,

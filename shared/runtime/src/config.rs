@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::WhenExhausted;
+use domain::{Reach, WhenExhausted};
 use hot::{Hot, Lifetimes};
 use model::{EmbedderConfig, ModelConfig, Price};
 use queue::Routes;
@@ -62,6 +62,8 @@ pub struct Config {
     pub in_lambda: bool,
     /// The queue of the notifier, `NOTIFIER_QUEUE`; nobody is told of changes without it.
     pub notifier_queue: Option<String>,
+    /// Which addresses tenants' webhooks may be posted to, `NOTIFIER_REACH`.
+    pub notifier_reach: Reach,
     /// What seals the secrets of tenants, where it is given.
     pub sealing_key: Option<Secret>,
     /// Every variable that is no secret, for the functions that have settings of their own.
@@ -218,6 +220,13 @@ impl Config {
             ingest_events_per_day: number(variables, "INGEST_EVENTS_PER_DAY", 0)?,
             lifetimes: lifetimes(variables)?,
             notifier_queue: given("NOTIFIER_QUEUE").map(str::to_owned),
+            notifier_reach: given("NOTIFIER_REACH").map_or(Ok(Reach::Public), |name| {
+                Reach::from_name(name).ok_or_else(|| InvalidConfig::Invalid {
+                    variable: "NOTIFIER_REACH",
+                    got: name.to_owned(),
+                    expected: "public or anywhere",
+                })
+            })?,
             sealing_key: match (given("SEALING_KEY"), given("SEALING_KEY_SECRET_ARN")) {
                 (Some(key), _) => Some(Secret::Value(key.into())),
                 (None, arn) => arn.map(|arn| Secret::Arn(arn.to_owned())),

@@ -1,3 +1,4 @@
+use api::EventType;
 use axum::extract::State;
 use domain::{EventKind, SessionId, TenantId};
 use jiff::Timestamp;
@@ -17,29 +18,6 @@ use crate::http::{
 const MOST_EVENTS: usize = 100;
 /// How many events a page has when nobody says.
 const USUAL_PAGE: u16 = 50;
-
-/// What an event records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EventType {
-    Message,
-    ToolCall,
-    Decision,
-    Observation,
-    NodeTransition,
-}
-
-impl From<EventType> for EventKind {
-    fn from(given: EventType) -> Self {
-        match given {
-            EventType::Message => Self::Message,
-            EventType::ToolCall => Self::ToolCall,
-            EventType::Decision => Self::Decision,
-            EventType::Observation => Self::Observation,
-            EventType::NodeTransition => Self::NodeTransition,
-        }
-    }
-}
 
 /// Events to be appended, all or none.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
