@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod filter;
+mod kind;
 mod memories;
 mod question;
 mod rank;

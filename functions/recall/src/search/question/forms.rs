@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use model::text;
 
-/// Irregular verbs and nouns of English, a word with its forms between commas.
-const IRREGULAR: &str = "arise arose arisen, awake awoke awoken, bear bore borne, beat beaten, become became, \
+/// Irregular verbs of English, between commas: each with its other forms behind it, which are of the past.
+const VERBS: &str = "arise arose arisen, awake awoke awoken, bear bore borne, beat beaten, become became, \
     begin began begun, bend bent, bind bound, bite bit bitten, bleed bled, blow blew blown, break broke broken, \
     bring brought, build built, burn burnt, buy bought, catch caught, choose chose chosen, cling clung, creep crept, \
     deal dealt, dig dug, draw drew drawn, dream dreamt, drink drank drunk, drive drove driven, eat ate eaten, \
@@ -20,14 +20,22 @@ const IRREGULAR: &str = "arise arose arisen, awake awoke awoken, bear bore borne
     spoil spoilt, spring sprang sprung, stand stood, steal stole stolen, stick stuck, sting stung, strike struck, \
     swear swore sworn, sweep swept, swell swollen, swim swam swum, swing swung, teach taught, tear tore torn, tell told, \
     think thought, throw threw thrown, wake woke woken, wear wore worn, weave wove woven, weep wept, win won, \
-    wind wound, write wrote written, \
-    child children, man men, woman women, foot feet, tooth teeth, mouse mice, person people, wife wives, life lives, \
+    wind wound, write wrote written";
+
+/// And of nouns, which are of the plural.
+const NOUNS: &str = "child children, man men, woman women, foot feet, tooth teeth, mouse mice, person people, wife wives, life lives, \
     knife knives";
+
+/// The verbs that are so common that they say nothing in a search.
+const COMMON_PAST: [&str; 15] = [
+    "did", "had", "went", "made", "got", "took", "came", "gave", "put", "let", "kept", "cut", "hit", "shut",
+    "set",
+];
 
 /// The forms of each word, by the stem of each of them.
 static FORMS: LazyLock<HashMap<String, Vec<&'static str>>> = LazyLock::new(|| {
     let mut forms = HashMap::new();
-    for group in IRREGULAR.split(", ") {
+    for group in VERBS.split(", ").chain(NOUNS.split(", ")) {
         let words: Vec<&str> = group.split_whitespace().collect();
         for word in &words {
             forms.entry(text::stem(word)).or_insert_with(|| words.clone());
@@ -47,6 +55,11 @@ pub(super) fn with_forms(words: &str) -> String {
         }
     }
     all
+}
+
+/// The forms of the past of irregular verbs.
+pub(crate) fn past_forms() -> impl Iterator<Item = &'static str> {
+    VERBS.split(", ").flat_map(|verb| verb.split_whitespace().skip(1)).chain(COMMON_PAST)
 }
 
 /// What a stem and the stems of its other forms have in common.
@@ -74,7 +87,7 @@ mod tests {
     #[test]
     fn no_stem_is_in_two_groups() {
         let mut seen: HashMap<String, &str> = HashMap::new();
-        for group in IRREGULAR.split(", ") {
+        for group in VERBS.split(", ").chain(NOUNS.split(", ")) {
             for word in group.split_whitespace() {
                 let before = seen.insert(text::stem(word), group);
                 assert!(before.is_none_or(|before| before == group), "{word}: {before:?}, {group}");

@@ -12,7 +12,8 @@ use model::{dates, text};
 use store::RecalledEvent;
 
 use self::first_person::{Word, first_person};
-pub(crate) use self::forms::base;
+pub(crate) use self::forms::{base, past_forms};
+use super::kind::Kind;
 
 /// A month or a day without a year is any of this year and so many before it.
 const YEARS_BACK: i32 = 10;
@@ -40,6 +41,8 @@ pub(crate) struct Subject {
     pub(crate) times: Vec<Range<Timestamp>>,
     /// Whether it asks when something was.
     pub(crate) asks_when: bool,
+    /// The kinds of things it asks for.
+    pub(crate) kinds: Vec<Kind>,
 }
 
 impl Subject {
@@ -80,7 +83,13 @@ impl Subject {
             named,
             times: text::sentences(query).into_iter().flat_map(|sentence| times(sentence, today)).collect(),
             asks_when: asks_when(query),
+            kinds: Kind::asked(query),
         }
+    }
+
+    /// Whether it names anybody who speaks, by name or as a role.
+    pub(crate) const fn names_somebody(&self) -> bool {
+        !self.named.is_empty() || self.role.is_some()
     }
 
     /// Whether an event was said by someone the question names.

@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use model::{dates, text};
 use store::{Found, RecalledEvent};
 
+use super::super::kind::Kind;
 use super::super::question::Subject;
 use super::about::is_about_another;
+use super::asks::{asks, share_that_asks};
 use super::context::{Beside, coherence};
 use super::measures::{Blend, own_parts};
 use super::{Parts, Ranked, best};
@@ -23,6 +25,10 @@ const DATE: f64 = 1.0;
 const DATE_FADES: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The turn names a time, and the question asks when.
 const TIME: f64 = 0.25;
+/// The turn tells a kind of thing the question asks for, where few turns do.
+const KIND: f64 = 0.25;
+/// And where many do: most of what is told was done, and much of it is hard.
+const COMMON_KIND: f64 = 0.15;
 /// What the turn before says counts this much, relative to what the turn itself says.
 const BEFORE: f64 = 0.25;
 /// What it counts more where it asks: the turn is then its answer, which need not repeat the question's words.
@@ -31,8 +37,8 @@ const ANSWERS: f64 = 0.5;
 const AFTER: f64 = 0.25;
 /// The best turn of the session.
 const SESSION: f64 = 0.5;
-/// A question is rarely an answer.
-const ASKS: f64 = -0.25;
+/// A question is rarely an answer: what a turn that only asks loses.
+const ASKS: f64 = -0.5;
 /// So much of a text is read for the times it names.
 const READ_FOR_TIMES_BYTES: usize = 4096;
 
@@ -75,18 +81,17 @@ pub(crate) fn rank_events(
         let event = candidate.item;
         let (before, before_asks) = beside(&event, -1).unwrap_or_default();
         let (after, _) = beside(&event, 1).unwrap_or_default();
+        let is_named = question.names(&event);
+        let concerns = (is_named || !question.kinds.is_empty()) && !is_about_another(&event.content, &asked);
         let parts = Parts {
-            speaker: if question.names(&event) && !is_about_another(&event.content, &asked) {
-                SPEAKER
-            } else {
-                0.0
-            },
+            speaker: if is_named && concerns { SPEAKER } else { 0.0 },
+            kind: if concerns { kinds(&event.content, question, is_named) } else { 0.0 },
             date: DATE * closeness(event.occurred_at, &question.times),
             time: if question.asks_when && names_a_time(&event) { TIME } else { 0.0 },
             neighbours: context
                 * (before * (BEFORE + if before_asks { ANSWERS } else { 0.0 }) + after * AFTER),
             session: context * SESSION * best_of_session.get(&event.session).copied().unwrap_or_default(),
-            asks: if asks(&event.content) { ASKS } else { 0.0 },
+            asks: ASKS * share_that_asks(&event.content),
             ..own
         };
         Ranked { item: event, score: parts.total(), parts }
@@ -105,15 +110,23 @@ pub(crate) fn around(times: &[Range<Timestamp>]) -> Vec<Range<Timestamp>> {
         .collect()
 }
 
+/// How much a turn counts for telling kinds of things that the question asks for. Deeds are asked of somebody, who mostly says "I"
+/// or "we" did; a wish is told by whom it is of.
+fn kinds(content: &str, question: &Subject, is_named: bool) -> f64 {
+    let weight = |kind: &Kind| match kind {
+        Kind::Deed if question.names_somebody() => COMMON_KIND,
+        Kind::Trouble => COMMON_KIND,
+        Kind::Wish if is_named || !question.names_somebody() => KIND,
+        Kind::Number | Kind::Reason | Kind::Former => KIND,
+        Kind::Deed | Kind::Wish => 0.0,
+    };
+    question.kinds.iter().filter(|kind| weight(kind) > 0.0 && kind.is_told(content)).map(weight).sum()
+}
+
 /// The mean of what there is, 0 of nothing.
 #[expect(clippy::cast_precision_loss, reason = "two at most")]
 fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
-}
-
-/// Whether a turn ends in a question.
-fn asks(content: &str) -> bool {
-    content.trim_end().ends_with(['?', '？', '؟'])
 }
 
 /// How near an event is to the nearest of the times a question names: 1 within one, 0 from a week on.
@@ -274,6 +287,31 @@ mod tests {
         assert_eq!(asked(candidates(), &Subject::default(), 1), [(2, 9)]);
         let when = Subject { asks_when: true, ..Subject::default() };
         assert_eq!(asked(candidates(), &when, 1), [(1, 1)]);
+    }
+
+    #[test]
+    fn what_kind_of_thing_is_asked_for_is_told_in_words_of_that_kind() {
+        let candidates = || {
+            vec![
+                candidate(event(1, 1, "Ada", "The supplier was late."), [0, 1], None),
+                candidate(event(2, 2, "Bob", "I would love a boat."), [0, 1], None),
+                candidate(event(3, 3, "Ada", "I went there."), [0, 1], None),
+                candidate(event(4, 4, "Ada", "The supplier is new."), [0, 1], None),
+            ]
+        };
+        let first = |kind, named: &[&str]| {
+            asked(candidates(), &Subject { kinds: vec![kind], ..of(named) }, 1)
+                .first()
+                .map(|(session, _)| *session)
+        };
+        assert_eq!(asked(candidates(), &Subject::default(), 1), [(4, 4)]);
+        assert_eq!(first(Kind::Trouble, &[]), Some(1));
+        assert_eq!(first(Kind::Wish, &[]), Some(2));
+        assert_eq!(first(Kind::Wish, &["Bob"]), Some(2));
+        // Of Ada it is neither a wish of hers nor anything of hers; nobody's deeds are asked for without a name.
+        assert_eq!(first(Kind::Wish, &["Ada"]), Some(4));
+        assert_eq!(first(Kind::Deed, &["Ada"]), Some(3));
+        assert_eq!(first(Kind::Deed, &[]), Some(4));
     }
 
     #[test]

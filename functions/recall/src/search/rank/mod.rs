@@ -3,9 +3,11 @@
 //! Every measure is brought to 0..1 by its best candidate and added with a fixed round weight. Few ingredients, chosen
 //! because they should hold anywhere: rare words count more than common ones (BM25), meaning counts beside words, a turn
 //! is understood with the turns around it and by what its session is about, as far as this user's conversations stay with
-//! their subject, who is asked about has mostly said it, of themselves, and what is asked of a time was mostly said then.
+//! their subject, who is asked about has mostly said it, of themselves, what is asked of a time was mostly said then, and what
+//! kind of thing is asked for is told in words of that kind.
 
 mod about;
+mod asks;
 mod context;
 mod events;
 mod measures;
@@ -53,13 +55,16 @@ pub(crate) struct Parts {
     /// Names a time, where the question asks for one.
     #[serde(serialize_with = "rounded", skip_serializing_if = "is_zero")]
     pub(crate) time: f64,
+    /// Tells things of the kind the question asks for: a reason, a number, what went wrong.
+    #[serde(serialize_with = "rounded", skip_serializing_if = "is_zero")]
+    pub(crate) kind: f64,
     /// The turns before and after.
     #[serde(serialize_with = "rounded", skip_serializing_if = "is_zero")]
     pub(crate) neighbours: f64,
     /// The best turn of the session.
     #[serde(serialize_with = "rounded", skip_serializing_if = "is_zero")]
     pub(crate) session: f64,
-    /// Less for a turn that only asks.
+    /// Less for a turn that asks, by how much of it does.
     #[serde(serialize_with = "rounded", skip_serializing_if = "is_zero")]
     pub(crate) asks: f64,
 }
@@ -71,9 +76,30 @@ fn is_zero(part: &f64) -> bool {
 
 impl Parts {
     pub(super) fn total(self) -> f64 {
-        let Self { words, similarity, freshness, confidence, speaker, date, time, neighbours, session, asks } =
-            self;
-        words + similarity + freshness + confidence + speaker + date + time + neighbours + session + asks
+        let Self {
+            words,
+            similarity,
+            freshness,
+            confidence,
+            speaker,
+            date,
+            time,
+            kind,
+            neighbours,
+            session,
+            asks,
+        } = self;
+        words
+            + similarity
+            + freshness
+            + confidence
+            + speaker
+            + date
+            + time
+            + kind
+            + neighbours
+            + session
+            + asks
     }
 }
 
