@@ -3,6 +3,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::{Envelope, InvalidName, SessionId, TenantId, WakeUp};
 use jiff::Timestamp;
+use store::ArrivedRow;
 use uuid::Uuid;
 
 use crate::catalog::Change;
@@ -14,12 +15,15 @@ const BULK_EVENTS: u32 = 20;
 const BULK_SESSIONS: usize = 100;
 
 /// What is to be woken: per session the highest version seen, the sessions with new memories, and the endpoints that are
-/// waited for. Memory is bounded by the number of sessions and endpoints, not of changes.
+/// waited for. Memory is bounded by the number of sessions and endpoints, not of changes; but new rows of adopted tables are
+/// kept one by one.
 #[derive(Debug, Default)]
 pub(crate) struct Coalescer {
     sessions: HashMap<Uuid, Gained>,
     memories: HashMap<Uuid, TenantId>,
     endpoints: HashMap<Uuid, TenantId>,
+    arrivals: Vec<ArrivedRow>,
+    adopted: bool,
     changes: u64,
 }
 
@@ -42,6 +46,10 @@ pub struct Wakes {
     pub memories: Vec<(TenantId, SessionId)>,
     /// For the notifier: an endpoint that something waits for.
     pub endpoints: Vec<(TenantId, Uuid)>,
+    /// New rows of adopted tables, in the order of commits.
+    pub arrivals: Vec<ArrivedRow>,
+    /// A table has been adopted.
+    pub adopted: bool,
     /// How many changes these stand for.
     pub changes: u64,
 }
@@ -62,6 +70,10 @@ impl Coalescer {
             },
             Change::Memory { session, tenant } => note(&mut self.memories, session, tenant)?,
             Change::Delivery { endpoint, tenant } => note(&mut self.endpoints, endpoint, tenant)?,
+            Change::Arrival { relid, key, written_at } => {
+                self.arrivals.push(ArrivedRow { relid, key, written_at });
+            }
+            Change::Adopted => self.adopted = true,
         }
         self.changes += 1;
         Ok(())
@@ -69,7 +81,11 @@ impl Coalescer {
 
     /// How many wake-ups wait.
     pub(crate) fn len(&self) -> usize {
-        self.sessions.len() + self.memories.len() + self.endpoints.len()
+        self.sessions.len()
+            + self.memories.len()
+            + self.endpoints.len()
+            + self.arrivals.len()
+            + usize::from(self.adopted)
     }
 
     /// Whether none waits.
@@ -91,6 +107,8 @@ impl Coalescer {
             bulk,
             memories: self.memories.drain().map(|(id, tenant)| (tenant, SessionId(id))).collect(),
             endpoints: self.endpoints.drain().map(|(id, tenant)| (tenant, id)).collect(),
+            arrivals: std::mem::take(&mut self.arrivals),
+            adopted: std::mem::take(&mut self.adopted),
             changes: std::mem::take(&mut self.changes),
         }
     }
@@ -136,7 +154,12 @@ impl Wakes {
 
     /// How many wake-ups these are, before they are multiplied by agents.
     pub fn len(&self) -> usize {
-        self.sessions.len() + self.bulk.len() + self.memories.len() + self.endpoints.len()
+        self.sessions.len()
+            + self.bulk.len()
+            + self.memories.len()
+            + self.endpoints.len()
+            + self.arrivals.len()
+            + usize::from(self.adopted)
     }
 
     /// Whether nobody is woken.
@@ -207,6 +230,22 @@ mod tests {
         assert_eq!(flush(&[sessions(100), other.to_vec()].concat()), (1, 100));
         // Counted anew in every flush.
         assert_eq!(flush(&events(19)), (1, 0));
+    }
+
+    #[test]
+    fn every_row_of_an_adopted_table_is_kept_in_order() {
+        let mut coalescer = Coalescer::default();
+        for id in ["7", "7", "6"] {
+            let arrival =
+                Change::Arrival { relid: 9, key: vec![id.into()], written_at: Timestamp::UNIX_EPOCH };
+            coalescer.add(arrival).unwrap();
+        }
+        coalescer.add(Change::Adopted).unwrap();
+        assert_eq!(coalescer.len(), 4);
+        let wakes = coalescer.take();
+        let keys: Vec<&str> = wakes.arrivals.iter().map(|row| row.key[0].as_str()).collect();
+        assert_eq!((keys, wakes.adopted, wakes.len()), (vec!["7", "7", "6"], true, 4));
+        assert!(coalescer.is_empty());
     }
 
     #[test]

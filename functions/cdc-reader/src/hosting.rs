@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use runtime::{Config, Services, Telemetry, init_telemetry};
 use serde_json::{Value, json};
+use store::Role;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BulkLane, Ended, Error, Keeper, Lifetime, Queues, Reader, ReaderConfig, Run, Source, Sweep, WhenBusy,
+    Arrivals, BulkLane, Ended, Error, Keeper, Lifetime, Queues, Reader, ReaderConfig, Run, Source, Sweep,
+    TableFollower, WhenBusy,
 };
 
 /// An invocation ends this long before its deadline: time to publish and confirm what is left.
@@ -16,6 +18,9 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 /// How long stopping may take; well within [`MARGIN`].
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The variable with the address of the queue of accepted events.
+const INGEST_QUEUE: &str = "INGEST_QUEUE";
 
 /// How often metrics are written; CloudWatch's own resolution.
 const METRICS_INTERVAL: Duration = Duration::from_mins(1);
@@ -98,19 +103,40 @@ impl Host {
         let queues = Queues::new(publisher.clone(), routes.clone(), now)
             .with_lane(lane.clone())
             .with_notifier(notifier.clone());
+        // Connections of their own, so that neither waits for a sweep.
+        let positions = services.positions.acting_as(Role::Reader, 2)?;
+        let arrivals = Arrivals::new(positions.clone());
+        let queues = queues.with_arrivals(arrivals.clone());
+        let ingest_queue = services.config.variables.get(INGEST_QUEUE).filter(|url| !url.is_empty());
+        let rows = positions.acting_as(Role::Adopter, 2)?;
+        let mut follower = ingest_queue.map(|queue_url| {
+            TableFollower::new(positions, rows, publisher, queue_url.clone(), &arrivals, now)
+        });
         let mut reader = Reader::new(source, queues, settings.flush, now);
         let keeper = Keeper::new(services.positions.clone(), publisher, lane.clone(), now);
         let sweep = Sweep::new(services.positions.clone(), lane, routes.clone(), settings.sweep, now)
             .with_notifier(publisher.clone(), notifier.clone())
             .with_memories(publisher.clone());
         let (sweeps, keeps) = (Box::pin(sweep.run(reader.holding())), Box::pin(keeper.run(reader.holding())));
+        let holding = reader.holding();
+        let follows = Box::pin(async {
+            match &mut follower {
+                Some(follower) => follower.run(holding).await,
+                None => {
+                    tracing::warn!("{INGEST_QUEUE} is not set: rows of adopted tables are noted and wait");
+                }
+            }
+        });
         let ended = tokio::select! {
             ended = reader.run(run) => ended,
-            _ = async { tokio::join!(sweeps, keeps, self.write_metrics()) } => Ok(Ended::Stopped),
+            _ = async { tokio::join!(sweeps, keeps, follows, self.write_metrics()) } => Ok(Ended::Stopped),
         };
         // Whoever reads next may come much later, so nobody is left waiting for a turn.
         if matches!(ended, Ok(Ended::Drained)) {
             keeper.wake_all().await;
+            if let Some(follower) = &mut follower {
+                follower.finish().await;
+            }
         }
         ended
     }

@@ -265,7 +265,10 @@ impl<S: Sink> Reader<S> {
                 // The publication sends inserts only; anything else wakes nobody.
                 _ => {}
             },
-            ReplicationEvent::Begin { .. } => self.progress.begin(),
+            ReplicationEvent::Begin { commit_time_micros, .. } => {
+                stream.catalog.begin(commit_time_micros);
+                self.progress.begin();
+            }
             ReplicationEvent::Commit { end_lsn, .. } => self.progress.commit(end_lsn.as_u64()),
             ReplicationEvent::KeepAlive { wal_end, .. } => {
                 self.progress.keep_alive(wal_end.as_u64());

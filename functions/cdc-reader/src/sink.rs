@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use domain::Envelope;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use jiff::Timestamp;
 use queue::{Publisher, Routes};
 use tokio::time::Instant;
 
-use crate::{BulkLane, Wakes};
+use crate::{Arrivals, BulkLane, Wakes};
 
 /// The one agent that is woken by new memories.
 pub(crate) const INDEXER: &str = "indexer";
@@ -29,7 +29,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// where it outlives the reader, and one in bulk at least by remembering it for as long as the reader lives: what a dead
 /// reader had remembered is behind its head, and the sweep wakes it. The first sweep of the next reader looks at every
 /// session, and what is younger than its grace is found by the sweeps that follow. A sink may leave to the sweep what one
-/// agent cannot be sent, so that the others are.
+/// agent cannot be sent, so that the others are. New rows of adopted tables are found by no sweep: they are accepted when they
+/// are noted in Postgres.
 pub trait Sink: Send + Sync + 'static {
     /// Hands all of them over. Answers only once every one has been accepted or left to the sweep, however long that
     /// takes; whoever cannot wait drops the future, and some of them may have been accepted then.
@@ -44,6 +45,7 @@ pub struct Queues {
     now: fn() -> Timestamp,
     lane: Option<BulkLane>,
     notifier: Option<String>,
+    arrivals: Option<Arrivals>,
     shut: Arc<Mutex<HashMap<String, Shut>>>,
 }
 
@@ -59,7 +61,7 @@ struct Shut {
 impl Queues {
     /// Wakes every agent that events wake.
     pub fn new(publisher: Publisher, routes: Routes, now: fn() -> Timestamp) -> Self {
-        Self { publisher, routes, now, lane: None, notifier: None, shut: Arc::default() }
+        Self { publisher, routes, now, lane: None, notifier: None, arrivals: None, shut: Arc::default() }
     }
 
     /// The same queues, with a lane for what comes in bulk.
@@ -73,6 +75,12 @@ impl Queues {
     #[must_use]
     pub fn with_notifier(self, queue_url: Option<String>) -> Self {
         Self { notifier: queue_url, ..self }
+    }
+
+    /// The same queues, and a place where new rows of adopted tables are noted. Without it they are left out.
+    #[must_use]
+    pub fn with_arrivals(self, arrivals: Arrivals) -> Self {
+        Self { arrivals: Some(arrivals), ..self }
     }
 
     /// Publishes to one queue until all of it has been accepted, or it is left to the sweep: because the queue refuses for
@@ -171,6 +179,11 @@ impl Sink for Queues {
                     .map(|queue_url| self.publish(NOTIFIER, queue_url, endpoints.clone(), &has_moved)),
             )
             .collect();
-        join_all(queues).await;
+        let noted = async {
+            if let Some(arrivals) = &self.arrivals {
+                arrivals.note(&wakes.arrivals, wakes.adopted).await;
+            }
+        };
+        join(join_all(queues), noted).await;
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Stored {
 enum NotStored {
     /// It never will be: why.
     Poison(String),
+    /// Its session knows its key for other content: why.
+    OtherUnderKey(String),
     /// It may be later.
     Outside,
 }
@@ -62,7 +64,7 @@ impl Ingester {
         match self.ingest(&tenant, &all).await {
             Ok(()) => return Stored { stored: delivered, failed: Vec::new() },
             Err(NotStored::Outside) => return Stored { stored: Vec::new(), failed: delivered },
-            Err(NotStored::Poison(_)) => {}
+            Err(NotStored::Poison(_) | NotStored::OtherUnderKey(_)) => {}
         }
         let mut done = Stored::default();
         for one in delivered {
@@ -80,14 +82,18 @@ impl Ingester {
         match self.ingest(tenant, &[accepted]).await {
             Ok(()) => return true,
             Err(NotStored::Outside) => return false,
-            Err(NotStored::Poison(_)) => {}
+            Err(NotStored::Poison(_) | NotStored::OtherUnderKey(_)) => {}
         }
         for (position, event) in (accepted.preceding..).zip(&accepted.events) {
             let one = AcceptedEvents { preceding: position, events: vec![event.clone()], ..accepted.clone() };
             match self.ingest(tenant, &[&one]).await {
                 Ok(()) => {}
                 Err(NotStored::Outside) => return false,
-                Err(NotStored::Poison(reason)) => {
+                // A row of an adopted table that was said before, and changed since.
+                Err(NotStored::OtherUnderKey(_)) if event.written_at.is_some() => {
+                    metrics::counter!("ChangedRows").increment(1);
+                }
+                Err(NotStored::Poison(reason) | NotStored::OtherUnderKey(reason)) => {
                     tracing::error!(
                         message_id = delivered.letter.message_id,
                         position,
@@ -108,6 +114,9 @@ impl Ingester {
         let ingest = AssertUnwindSafe(self.store.ingest(tenant, accepted)).catch_unwind();
         match tokio::time::timeout(PATIENCE, ingest).await {
             Ok(Ok(Ok(_added))) => Ok(()),
+            Ok(Ok(Err(error))) if error.is_other_under_key() => {
+                Err(NotStored::OtherUnderKey(error.to_string()))
+            }
             Ok(Ok(Err(error))) if error.is_refusal() => Err(NotStored::Poison(error.to_string())),
             Ok(Ok(Err(error))) => {
                 tracing::warn!(%error, "events wait for Postgres");

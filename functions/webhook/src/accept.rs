@@ -75,8 +75,8 @@ impl Parts {
             None => (self.new_id)(),
             Some(request) => name_of(&saying.tenant, &saying.scope, &request.key),
         };
-        let (answer, messages) = messages(&saying, base, accepted_at)?;
-        let ordered: Vec<Ordered> = messages.iter().map(|message| ordered(message, base)).collect();
+        let (answer, messages) = messages(&saying, base, accepted_at);
+        let ordered: Vec<Ordered> = messages.iter().map(|message| Ordered::of(message, base)).collect();
         if let Some(long) = ordered.iter().find(|message| message.body.len() > MOST_BYTES) {
             let detail =
                 format!("an event is {} bytes as JSON, expected at most {MOST_BYTES}", long.body.len());
@@ -162,14 +162,9 @@ fn name_of(tenant: &TenantId, scope: &str, key: &str) -> Uuid {
 }
 
 /// The events as messages of the queue, those of each session in order, and what is answered.
-fn messages(
-    saying: &Saying,
-    base: Uuid,
-    accepted_at: Timestamp,
-) -> Result<(AcceptedAnswer, Vec<AcceptedEvents>), Problem> {
+fn messages(saying: &Saying, base: Uuid, accepted_at: Timestamp) -> (AcceptedAnswer, Vec<AcceptedEvents>) {
     let mut answer = AcceptedAnswer { accepted: saying.said.len(), events: Vec::new() };
-    let mut sessions: Vec<AcceptedEvents> = Vec::new();
-    let mut places: HashMap<(&UserId, &SessionName), usize> = HashMap::new();
+    let mut events = Vec::with_capacity(saying.said.len());
     for (position, Said { user, session, event }) in saying.said.iter().enumerate() {
         let idempotency_key = match &event.idempotency_key {
             Some(key) => key.clone(),
@@ -180,18 +175,6 @@ fn messages(
             session: session.clone(),
             idempotency_key: idempotency_key.clone(),
         });
-        let place = *places.entry((user, session)).or_insert_with(|| {
-            sessions.push(AcceptedEvents {
-                format: AcceptedEvents::FORMAT,
-                tenant: saying.tenant.clone(),
-                user: user.clone(),
-                session: session.clone(),
-                accepted_at,
-                preceding: 0,
-                events: Vec::new(),
-            });
-            sessions.len() - 1
-        });
         let accepted = AcceptedEvent {
             kind: event.kind,
             role: event.role.clone(),
@@ -201,18 +184,11 @@ fn messages(
             schema_version: event.schema_version,
             idempotency_key,
             occurred_at: event.occurred_at.map_or(accepted_at, in_microseconds),
+            written_at: None,
         };
-        sessions.get_mut(place).ok_or_else(|| Problem::unavailable("this function"))?.events.push(accepted);
+        events.push((saying.tenant.clone(), user.clone(), session.clone(), accepted));
     }
-    let messages = sessions.into_iter().flat_map(|session| session.split(USUAL_MESSAGE_BYTES)).collect();
-    Ok((answer, messages))
-}
-
-/// A message with what SQS tells a repeat of it by: the request and everything in it.
-fn ordered(message: &AcceptedEvents, base: Uuid) -> Ordered {
-    let body = message.to_body();
-    let deduplication = Uuid::new_v5(&base, body.as_bytes()).to_string();
-    Ordered { group: message.group(), deduplication, body, reason: None }
+    (answer, AcceptedEvents::by_session(events, accepted_at, USUAL_MESSAGE_BYTES))
 }
 
 #[cfg(test)]
@@ -246,7 +222,7 @@ mod tests {
             said("bob", "chat", "2", Some("own")),
             said("ada", "chat", "3", None),
         ]);
-        let (answer, messages) = messages(&saying, BASE, Timestamp::UNIX_EPOCH).unwrap();
+        let (answer, messages) = messages(&saying, BASE, Timestamp::UNIX_EPOCH);
         let contents: Vec<Vec<&str>> = messages
             .iter()
             .map(|message| message.events.iter().map(|event| event.content.as_deref().unwrap()).collect())
@@ -261,9 +237,8 @@ mod tests {
     fn a_repeat_is_the_same_to_sqs_and_anything_else_is_not() {
         let of = |content: &str, base| {
             let (_, messages) =
-                messages(&saying(vec![said("ada", "chat", content, None)]), base, Timestamp::UNIX_EPOCH)
-                    .unwrap();
-            ordered(&messages[0], base)
+                messages(&saying(vec![said("ada", "chat", content, None)]), base, Timestamp::UNIX_EPOCH);
+            Ordered::of(&messages[0], base)
         };
         assert_eq!(of("yes", BASE), of("yes", BASE));
         assert_ne!(of("yes", BASE).deduplication, of("no", BASE).deduplication);

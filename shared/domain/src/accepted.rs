@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,6 +52,11 @@ pub struct AcceptedEvent {
     pub idempotency_key: String,
     /// When it happened.
     pub occurred_at: Timestamp,
+    /// Of an event that comes from a table of the application's own: since when it may have been there. What was erased since
+    /// then is dropped, whenever it was accepted; and under a key that its session knows, it comes to nothing even when it
+    /// says something else now, because the row was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Timestamp>,
 }
 
 /// A message body that holds no accepted events.
@@ -116,6 +123,34 @@ impl AcceptedEvents {
         session_digest(&self.tenant, &self.user, &self.session)
     }
 
+    /// Events as messages of at most `most_bytes` each where no event is longer: those of a session together, in the order
+    /// given.
+    pub fn by_session(
+        events: impl IntoIterator<Item = (TenantId, UserId, SessionName, AcceptedEvent)>,
+        accepted_at: Timestamp,
+        most_bytes: usize,
+    ) -> Vec<Self> {
+        let mut sessions: Vec<Self> = Vec::new();
+        let mut places: HashMap<(TenantId, UserId, SessionName), usize> = HashMap::new();
+        for (tenant, user, session, event) in events {
+            let next = sessions.len();
+            let place = *places.entry((tenant.clone(), user.clone(), session.clone())).or_insert(next);
+            match sessions.get_mut(place) {
+                Some(known) => known.events.push(event),
+                None => sessions.push(Self {
+                    format: Self::FORMAT,
+                    tenant,
+                    user,
+                    session,
+                    accepted_at,
+                    preceding: 0,
+                    events: vec![event],
+                }),
+            }
+        }
+        sessions.into_iter().flat_map(|session| session.split(most_bytes)).collect()
+    }
+
     /// The same events in as few messages as keep to `most_bytes` each; an event that is longer by itself stays alone.
     pub fn split(self, most_bytes: usize) -> Vec<Self> {
         let empty = Self { events: Vec::new(), ..self.clone() };
@@ -173,6 +208,7 @@ mod tests {
             schema_version: 2,
             idempotency_key: key.into(),
             occurred_at: Timestamp::UNIX_EPOCH,
+            written_at: None,
         }
     }
 

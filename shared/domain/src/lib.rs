@@ -3,6 +3,7 @@
 //! Pure: no input or output, no clock, no randomness. Whoever calls passes the time and the identifiers in.
 
 mod accepted;
+mod adopted_row;
 mod api_key;
 mod correction;
 mod debounce;
@@ -27,6 +28,7 @@ mod webhook_source;
 mod window;
 
 pub use accepted::{AcceptedEvent, AcceptedEvents, InvalidAccepted};
+pub use adopted_row::{RowMapping, RowSaid, UnusableRow};
 pub use api_key::{ApiKey, KeyGrant, KeyHash};
 pub use correction::{APPLICATION, Account, Correction, NewMemory, OWN_PAYLOAD, keeps_evidence};
 pub use debounce::{Debounce, Verdict};
@@ -54,6 +56,6 @@ pub use settings::{ReviewPolicy, TenantSettings, WhenExhausted};
 pub use wake_up::{Envelope, InvalidEnvelope, WakeUp};
 pub use webhook_source::{
     InvalidMapping, Place, Pointer, SealedSecret, SlackBots, SlackMapping, SlackUser, SourceKind,
-    SourceMapping, StandardMapping, WebhookSource,
+    SourceMapping, StandardMapping, WebhookSource, time_of_number,
 };
 pub use window::Window;

@@ -274,6 +274,16 @@ impl Place {
     }
 }
 
+/// Times in numbers from here on are milliseconds: as seconds they would be after the year 5000.
+const FIRST_IN_MILLISECONDS: f64 = 1e11;
+
+/// A time that is told as seconds or milliseconds since 1970; nothing when it is none.
+#[expect(clippy::cast_possible_truncation, reason = "what is too large for a time is refused as one")]
+pub fn time_of_number(number: f64) -> Option<Timestamp> {
+    let milliseconds = if number.abs() < FIRST_IN_MILLISECONDS { number * 1000.0 } else { number };
+    Timestamp::from_microsecond((milliseconds * 1000.0).round() as i64).ok()
+}
+
 /// How Slack's messages become events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

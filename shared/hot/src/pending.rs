@@ -54,7 +54,8 @@ struct PendingItem {
 
 impl PendingTurn {
     fn of(event: &AcceptedEvent, accepted_at: Timestamp) -> Option<Self> {
-        if event.kind != EventKind::Message {
+        // What a table of the application's has is in Postgres already.
+        if event.kind != EventKind::Message || event.written_at.is_some() {
             return None;
         }
         let (role, content) = (event.role.clone()?, event.content.as_ref()?);
@@ -241,6 +242,7 @@ mod tests {
             schema_version: 2,
             idempotency_key: format!("k{at}"),
             occurred_at: Timestamp::UNIX_EPOCH,
+            written_at: None,
         };
         AcceptedEvents {
             format: AcceptedEvents::FORMAT,

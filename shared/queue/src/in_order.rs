@@ -4,7 +4,9 @@ use std::error::Error;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, MessageAttributeValue, SendMessageBatchRequestEntry};
 use backon::BackoffBuilder;
+use domain::AcceptedEvents;
 use futures::{StreamExt, stream};
+use uuid::Uuid;
 
 use crate::Publisher;
 use crate::publisher::{BATCH, reason};
@@ -27,6 +29,16 @@ pub struct Ordered {
     pub deduplication: String,
     /// Why it is a dead letter, when it is one.
     pub reason: Option<String>,
+}
+
+impl Ordered {
+    /// Accepted events as a message in the group of their session. SQS tells a repeat of it by where it comes from, `base`, and
+    /// everything in it.
+    pub fn of(message: &AcceptedEvents, base: Uuid) -> Self {
+        let body = message.to_body();
+        let deduplication = Uuid::new_v5(&base, body.as_bytes()).to_string();
+        Self { group: message.group(), deduplication, body, reason: None }
+    }
 }
 
 /// Messages that a FIFO queue has not all accepted.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
 use backon::{BackoffBuilder, ExponentialBuilder};
 use domain::{Envelope, TenantId};
@@ -111,6 +112,27 @@ impl Publisher {
     #[must_use]
     pub fn with_retries(self, retries: ExponentialBuilder) -> Self {
         Self { retries, ..self }
+    }
+
+    /// About how many messages a queue has, those that somebody works on among them; what was said when it does not say.
+    pub async fn depth(&self, queue_url: &str) -> Result<u64, String> {
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(queue_url)
+            .set_attribute_names(Some(counts.to_vec()))
+            .send()
+            .await
+            .map_err(|error| DisplayErrorContext(&error).to_string())?;
+        let count = |name| {
+            let of = answer.attributes.as_ref().and_then(|attributes| attributes.get(name));
+            of.and_then(|count| count.parse::<u64>().ok()).unwrap_or_default()
+        };
+        Ok(counts.iter().map(count).sum())
     }
 
     /// Sends all of them to one queue, each under its tenant as message group; order is not kept.

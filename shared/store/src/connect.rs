@@ -26,6 +26,8 @@ pub enum Role {
     Operator,
     /// Whoever erases and clears away: rows of the tenant named in the transaction, which it may delete.
     Keeper,
+    /// Whoever reads the rows of adopted tables, and of those the columns that are named.
+    Adopter,
     /// Whoever the URL logs in as: migrations and the developer tool.
     Login,
 }
@@ -40,6 +42,7 @@ impl Role {
             Self::Reader => "-c role=afterthought_reader -c plan_cache_mode=force_custom_plan",
             Self::Operator => "-c role=afterthought_operator -c plan_cache_mode=force_custom_plan -c jit=off",
             Self::Keeper => "-c role=afterthought_keeper -c plan_cache_mode=force_custom_plan -c jit=off",
+            Self::Adopter => "-c role=afterthought_adopter -c plan_cache_mode=force_custom_plan -c jit=off",
             Self::Login => "-c plan_cache_mode=force_custom_plan",
         }
     }
@@ -51,7 +54,8 @@ impl Role {
             Self::Agent => Some(usual),
             Self::Operator => Some(usual * 2),
             Self::Reader => Some(usual * 12),
-            Self::Keeper | Self::Login => None,
+            // A backfill sorts the keys of a whole table first.
+            Self::Keeper | Self::Adopter | Self::Login => None,
         }
     }
 }
@@ -116,6 +120,13 @@ impl Store {
         Ok(Connection { object: Some(object), deadline, is_lost: AtomicBool::new(false) })
     }
 
+    /// A connection without a deadline, for what lives on one as a cursor does, and takes it from the pool for as long.
+    pub(crate) async fn connection_without_deadline(&self) -> Result<Connection, Error> {
+        let mut connection = self.connection().await?;
+        connection.deadline = None;
+        Ok(connection)
+    }
+
     /// A transaction as `tenant`, not yet begun.
     pub(crate) async fn transaction(&self, tenant: &TenantId) -> Result<Transaction, Error> {
         let connection = self.connection().await?;
@@ -138,6 +149,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Has it closed rather than given back.
+    pub(crate) fn close(&mut self) {
+        *self.is_lost.get_mut() = true;
+    }
+
     fn object(&self) -> &Object {
         self.object.as_ref().expect("only dropping this takes the connection out")
     }

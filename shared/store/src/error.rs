@@ -106,6 +106,24 @@ impl Error {
         })
     }
 
+    /// What the server says of a statement that cannot be run as things are: a table or column that is not there, a right that
+    /// is missing. `None` for any other error, which may pass.
+    pub fn wrong_statement(&self) -> Option<String> {
+        let Self::Postgres(error) = self else { return None };
+        let code = error.code()?.code();
+        // Classes: data exception, syntax error or access rule violation, feature not supported, no data, raised exception.
+        let is_wrong = ["22", "42", "0A", "P0"].iter().any(|class| code.starts_with(class));
+        is_wrong.then(|| describe(error))
+    }
+
+    /// Whether an event was refused because its session knows its idempotency key for other content.
+    pub fn is_other_under_key(&self) -> bool {
+        let Self::Postgres(error) = self else { return false };
+        error.as_db_error().is_some_and(|db| {
+            *db.code() == SqlState::UNIQUE_VIOLATION && db.column() == Some("idempotency_key")
+        })
+    }
+
     /// Whether two transactions met and this one should be run again from its start. Statements share round trips, so
     /// what is seen of a conflict may be a later statement that found the transaction already failed.
     pub(crate) fn is_conflict(&self) -> bool {

@@ -66,6 +66,7 @@ struct Columns<'a> {
     schema_versions: Vec<i16>,
     keys: Vec<&'a str>,
     occurred_at: Vec<Timestamp>,
+    /// Since when each has been there: since it was accepted, or written to a table that was adopted.
     accepted_at: Vec<Timestamp>,
 }
 
@@ -87,7 +88,7 @@ impl<'a> Columns<'a> {
                 columns.schema_versions.push(event.schema_version);
                 columns.keys.push(&event.idempotency_key);
                 columns.occurred_at.push(event.occurred_at);
-                columns.accepted_at.push(accepted.accepted_at);
+                columns.accepted_at.push(event.written_at.unwrap_or(accepted.accepted_at));
             }
         }
         columns

@@ -4,6 +4,7 @@
 //! the agents' role names its tenant in the same round trip that does the work.
 
 mod access;
+mod adopted_tables;
 mod append;
 mod checkpoints;
 mod checkpoints_read;
@@ -50,6 +51,7 @@ mod webhook_sources;
 mod webhooks;
 
 pub use access::Access;
+pub use adopted_tables::{AdoptedRow, AdoptedTable, Adoption, Arrival, ArrivedRow, Backfill, RefusedRow};
 pub use append::{Appended, Appending, InvalidEvent, NewEvent};
 pub use checkpoints::{CheckpointRecord, NewCheckpoint, SavedCheckpoint, Saving};
 pub use checkpoints_read::{LatestGood, LoadedCheckpoint, Loading};

@@ -41,7 +41,8 @@ pub struct Migrated {
 pub enum Slot<'a> {
     /// Make it when there is none.
     Ensure(&'a str),
-    /// Drop it, lost or not, and make it anew. Nothing is missed: the reader sweeps when it starts.
+    /// Drop it, lost or not, and make it anew. Nothing is missed: the reader sweeps when it starts, and reads adopted tables
+    /// from their beginning.
     Recreate(&'a str),
     /// Leave slots alone.
     Untouched,
@@ -172,6 +173,7 @@ async fn see_to_slot(client: &Client, slot: Slot<'_>) -> Result<bool, Error> {
         return Ok(false);
     }
     client.execute("select pg_create_logical_replication_slot($1, 'pgoutput')", &[&name]).await?;
+    client.execute(include_str!("../queries/restart_backfills.sql"), &[]).await?;
     Ok(true)
 }
 

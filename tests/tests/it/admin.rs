@@ -217,6 +217,7 @@ async fn an_event_is_followed_from_waiting_to_what_it_became() {
     assert_eq!(stage.became("acme").await, ["waiting", "waiting", "waiting"]);
     let status = stage.get("status", "").await;
     assert_eq!(status["agents"][0]["agent"], "echo");
+    assert_eq!(status["adopted_tables"], json!([]));
     assert_eq!(
         (&status["agents"][0]["events"], &status["agents"][0]["events_behind"]),
         (&json!(3), &json!(3))

@@ -6,6 +6,7 @@
 #![cfg(test)]
 
 mod admin;
+mod adopt;
 mod agent_loop;
 mod cdc_reader;
 mod delivery;

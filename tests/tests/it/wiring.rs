@@ -178,6 +178,10 @@ fn queues(template: &Template) -> Vec<String> {
             continue;
         }
         if let Some(ordered) = ORDERED.iter().find(|(queue, ..)| *queue == name) {
+            // What adopted tables say comes through it too.
+            if !may_send(template, "cdc-reader", logical) {
+                problems.push(format!("cdc-reader may not send to {logical}"));
+            }
             problems.extend(ordered_queue(template, logical, queue, ordered));
             continue;
         }
@@ -513,6 +517,11 @@ fn whatever_is_missing_is_found() {
             "- SQSSendMessagePolicy: { QueueName: !GetAtt IngestQueue.QueueName }",
             "- SQSPollerPolicy: { QueueName: !GetAtt IngestQueue.QueueName }",
             "webhook may not send to IngestQueue",
+        ),
+        (
+            "- SQSSendMessagePolicy: { QueueName: !GetAtt IngestQueue.QueueName }\n        - Version",
+            "- SQSPollerPolicy: { QueueName: !GetAtt IngestQueue.QueueName }\n        - Version",
+            "cdc-reader may not send to IngestQueue",
         ),
         (
             "- SQSSendMessagePolicy: { QueueName: !GetAtt IngestDeadLetters.QueueName }",

@@ -3,7 +3,7 @@
 use domain::{MemoryId, SessionId, SessionName, TenantId, UserId};
 use jiff::Timestamp;
 use serde::Serialize;
-use store::{HoldReason, RunRecord, ThoughtOutcome};
+use store::{Adoption, HoldReason, RunRecord, ThoughtOutcome};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,6 +17,8 @@ pub(super) struct Status {
     pub(super) agents: Vec<AgentStatus>,
     pub(super) holds: Vec<HoldAnswer>,
     pub(super) slot: SlotAnswer,
+    /// Tables of applications that are followed, by name.
+    pub(super) adopted_tables: Vec<AdoptedTableAnswer>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,6 +43,48 @@ pub(super) struct SlotAnswer {
     pub(super) reason: Option<String>,
     pub(super) lag_bytes: Option<i64>,
     pub(super) reader: Option<String>,
+}
+
+/// A table of an application that is followed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AdoptedTableAnswer {
+    /// What it was called when it was adopted.
+    relation: String,
+    /// Since when it is followed.
+    adopted_at: Timestamp,
+    /// When all rows that had been there were read; absent while they are.
+    backfilled_at: Option<Timestamp>,
+    /// Rows that had been there and became events.
+    rows_backfilled: i64,
+    /// Rows that came later and became events.
+    rows_followed: i64,
+    /// Rows that became none.
+    rows_refused: i64,
+    /// Rows that wait to be read.
+    waiting: i64,
+    /// Why it cannot be read at the moment.
+    broken: Option<String>,
+    broken_at: Option<Timestamp>,
+    /// The last rows that became no event, the newest first: `key`, `reason` and `at`.
+    #[schema(value_type = Vec<Object>)]
+    refusals: serde_json::Value,
+}
+
+impl From<Adoption> for AdoptedTableAnswer {
+    fn from(adoption: Adoption) -> Self {
+        Self {
+            relation: adoption.relation,
+            adopted_at: adoption.adopted_at,
+            backfilled_at: adoption.backfilled_at,
+            rows_backfilled: adoption.rows_backfilled,
+            rows_followed: adoption.rows_followed,
+            rows_refused: adoption.rows_refused,
+            waiting: adoption.waiting,
+            broken: adoption.broken,
+            broken_at: adoption.broken_at,
+            refusals: adoption.refusals,
+        }
+    }
 }
 
 /// What is not thought about for now.

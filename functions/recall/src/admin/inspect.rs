@@ -16,11 +16,12 @@ impl Admin {
     /// How far every agent is, and what is held.
     pub(super) async fn status(&self, now: Timestamp) -> Result<Status, Problem> {
         let agents = self.agents();
-        let (progress, quarantined, slot, holds) = try_join!(
+        let (progress, quarantined, slot, holds, adopted) = try_join!(
             self.store.progress(&agents),
             self.store.quarantined_counts(),
             self.store.slot_state(&self.slot),
             self.store.holds(MOST_HOLDS),
+            self.store.adoptions(),
         )
         .map_err(|error| postgres_is_down(&error))?;
         let agents = progress
@@ -46,7 +47,8 @@ impl Admin {
             lag_bytes: slot.as_ref().and_then(|slot| slot.lag_bytes),
             reader: slot.and_then(|slot| slot.active_reader),
         };
-        Ok(Status { agents, holds: self.named_holds(holds).await?, slot })
+        let adopted_tables = adopted.into_iter().map(Into::into).collect();
+        Ok(Status { agents, holds: self.named_holds(holds).await?, slot, adopted_tables })
     }
 
     async fn named_holds(&self, holds: Vec<HoldRecord>) -> Result<Vec<HoldAnswer>, Problem> {

@@ -1,16 +1,13 @@
 //! Bodies of another shape than ours, by the places that a tenant names: pure.
 
 use api::{Moment, Problem, read_arguments};
-use domain::{EventKind, Place, SessionName, StandardMapping, UserId};
+use domain::{EventKind, Place, SessionName, StandardMapping, UserId, time_of_number};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::NewEvent;
 
 use crate::accept::Said;
-
-/// Times in numbers from here on are milliseconds: as seconds they would be after the year 5000.
-const FIRST_IN_MILLISECONDS: f64 = 1e11;
 
 /// The events of a body.
 pub(super) fn mapped(mapping: &StandardMapping, body: &Value) -> Result<Vec<Said>, Problem> {
@@ -78,7 +75,7 @@ fn occurred_at(place: Option<&Place>, event: &Value, body: &Value) -> Result<Opt
     let found = match place.and_then(|place| place.find(event, body)) {
         None => return Ok(None),
         Some(Value::String(text)) => text.parse::<Timestamp>().ok(),
-        Some(Value::Number(number)) => number.as_f64().and_then(time),
+        Some(Value::Number(number)) => number.as_f64().and_then(time_of_number),
         Some(_) => None,
     };
     let moment = found.and_then(|time| Moment::try_from(time).ok());
@@ -87,12 +84,6 @@ fn occurred_at(place: Option<&Place>, event: &Value, body: &Value) -> Result<Opt
         let expected = "must be a time in RFC 3339, or seconds or milliseconds since 1970";
         Problem::invalid(&place, format!("`{place}`, the event's `occurred_at`, {expected}"))
     })
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "what is too large for a time is refused as one")]
-fn time(number: f64) -> Option<Timestamp> {
-    let milliseconds = if number.abs() < FIRST_IN_MILLISECONDS { number * 1000.0 } else { number };
-    Timestamp::from_microsecond((milliseconds * 1000.0).round() as i64).ok()
 }
 
 fn place_of(place: Option<&Place>) -> String {

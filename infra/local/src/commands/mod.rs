@@ -1,6 +1,7 @@
 //! The commands of `cargo local`.
 
 mod admin;
+mod adopt;
 mod chaos;
 mod demo;
 mod eval;
@@ -46,6 +47,8 @@ enum Command {
     Chaos(chaos::Chaos),
     /// Import conversations into the running stack.
     Import(import::Import),
+    /// Follow a table of an application as it is, list what is followed, or end it.
+    Adopt(adopt::Adopt),
     /// Ask the running stack what it remembers of a user.
     Recall(recall::Recall),
     /// Write everything about a user to a file.
@@ -106,6 +109,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Demo(command) => Box::pin(command.run(&environment)).await,
         Command::Chaos(command) => Box::pin(command.run(&environment)).await,
         Command::Import(command) => Box::pin(command.run()).await,
+        Command::Adopt(command) => command.run().await,
         Command::Recall(command) => command.run().await,
         Command::Export(command) => command.run().await,
         Command::Status(command) => command.run().await,

@@ -66,7 +66,26 @@ fn readable(status: &Value) -> String {
         let _ = write!(lines, "\n\nheld: {}", held(hold));
     }
     let _ = write!(lines, "\n\n{}", slot(status.get("slot").unwrap_or(&Value::Null)));
+    for table in list(status, "adopted_tables") {
+        let _ = write!(lines, "\n\n{}", adopted(table));
+    }
     lines
+}
+
+/// A table that is followed, and why not when it cannot be.
+fn adopted(table: &Value) -> String {
+    let state = match (text(table, "broken"), text(table, "backfilled_at")) {
+        ("", "") => "its old rows are being read".to_owned(),
+        ("", _) => "followed".to_owned(),
+        (reason, _) => format!("cannot be read since {}: {reason}", second(table, "broken_at")),
+    };
+    let rows = number(table, "rows_backfilled") + number(table, "rows_followed");
+    format!(
+        "adopted table {}: {state}; {rows} rows read, {} refused, {} waiting",
+        text(table, "relation"),
+        number(table, "rows_refused"),
+        number(table, "waiting"),
+    )
 }
 
 fn held(hold: &Value) -> String {
@@ -121,6 +140,21 @@ mod tests {
         );
         assert_eq!(lines[3], "held: every agent of acme, until 2026-03-10 12:00:00 (pause)");
         assert_eq!(lines[5], "slot afterthought: 7 bytes of WAL not yet confirmed, read by nobody");
+    }
+
+    #[test]
+    fn an_adopted_table_says_how_far_it_is_and_what_keeps_it() {
+        let mut table = json!({"relation": "public.messages", "rows_backfilled": 40, "rows_followed": 2,
+                               "rows_refused": 1, "waiting": 3});
+        let head = "adopted table public.messages: ";
+        let rows = "; 42 rows read, 1 refused, 3 waiting";
+        assert_eq!(adopted(&table), format!("{head}its old rows are being read{rows}"));
+        table["backfilled_at"] = "2026-03-10T12:00:00Z".into();
+        assert_eq!(adopted(&table), format!("{head}followed{rows}"));
+        table["broken"] = "column t.body does not exist".into();
+        table["broken_at"] = "2026-03-10T12:00:00Z".into();
+        let broken = "cannot be read since 2026-03-10 12:00:00: column t.body does not exist";
+        assert_eq!(adopted(&table), format!("{head}{broken}{rows}"));
     }
 
     #[test]

@@ -1,0 +1,2 @@
+-- Ends an adoption. $1 the table.
+select afterthought.end_adoption($1)

@@ -1,0 +1,2 @@
+-- Which of these are tenants. $1 names.
+select tenant from afterthought.tenants where tenant = any($1)
