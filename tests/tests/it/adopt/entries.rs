@@ -6,7 +6,7 @@ use super::messages;
 use super::stage::Stage;
 
 /// The entry of the classic table with some fields changed; null takes one away.
-fn with(changes: Value) -> Value {
+fn with(changes: &Value) -> Value {
     let mut entry = messages();
     for (field, value) in changes.as_object().unwrap() {
         match value {
@@ -34,33 +34,33 @@ async fn what_is_wrong_with_an_entry_is_said_by_the_field_and_nothing_is_adopted
         .await;
     for (entry, field, expected) in [
         (json!([]), "entry", "must be a JSON object"),
-        (with(json!({"usr": "/sender"})), "usr", "is unknown, expected relation, key"),
-        (with(json!({"relation": "messages"})), "relation", "with its schema"),
-        (with(json!({"relation": "public.\"messages"})), "relation", "with its schema"),
-        (with(json!({"relation": 7})), "relation", "with its schema"),
-        (with(json!({"relation": "public.messges"})), "relation", "does not exist"),
-        (with(json!({"relation": "public.shown"})), "relation", "expected a table"),
-        (with(json!({"relation": "public.unlogged"})), "relation", "unlogged"),
-        (with(json!({"relation": "public.split_1"})), "relation", "adopt the partitioned table"),
-        (with(json!({"relation": "afterthought.memories"})), "relation", "a table of the application"),
-        (with(json!({"tenant": null})), "tenant", "is missing"),
-        (with(json!({"tenant": {"value": "nobody"}})), "tenant", "is 'nobody', which is not a tenant"),
-        (with(json!({"user": "sender"})), "user", "must be a column such as"),
-        (with(json!({"user": {"valu": "x"}})), "user", "must be a column such as"),
-        (with(json!({"user": "/sendr"})), "user", "is column sendr, which public.messages does not have"),
-        (with(json!({"session": "/body/thread"})), "session", "expected json or jsonb"),
-        (with(json!({"content": {"value": "hello"}})), "content", "it differs from row to row"),
-        (with(json!({"role": {"value": "customers"}})), "role", "is 'customers', expected user"),
-        (with(json!({"roles": {"customer": "human"}})), "roles", "to user, assistant, system or tool"),
-        (with(json!({"occurred_at": "/created"})), "occurred_at", "is column created"),
-        (with(json!({"key": "id"})), "key", "must be the names of columns"),
-        (with(json!({"key": ["idd"]})), "key", "names a column that public.messages does not have"),
-        (with(json!({"key": ["sender"]})), "key", "must be the primary key of public.messages"),
-        (with(json!({"order": "/created"})), "order", "is column created"),
-        (with(json!({"filter": {"kind": "x"}})), "filter", "names column kind"),
-        (with(json!({"filter": {"sender": ["x"]}})), "filter", "of column sender must be a text"),
-        (with(json!({"filter": {"id": "x"}})), "filter", "cannot be compared"),
-        (with(json!({"filter": "x"})), "filter", "must be an object"),
+        (with(&json!({"usr": "/sender"})), "usr", "is unknown, expected relation, key"),
+        (with(&json!({"relation": "messages"})), "relation", "with its schema"),
+        (with(&json!({"relation": "public.\"messages"})), "relation", "with its schema"),
+        (with(&json!({"relation": 7})), "relation", "with its schema"),
+        (with(&json!({"relation": "public.messges"})), "relation", "does not exist"),
+        (with(&json!({"relation": "public.shown"})), "relation", "expected a table"),
+        (with(&json!({"relation": "public.unlogged"})), "relation", "unlogged"),
+        (with(&json!({"relation": "public.split_1"})), "relation", "adopt the partitioned table"),
+        (with(&json!({"relation": "afterthought.memories"})), "relation", "a table of the application"),
+        (with(&json!({"tenant": null})), "tenant", "is missing"),
+        (with(&json!({"tenant": {"value": "nobody"}})), "tenant", "is 'nobody', which is not a tenant"),
+        (with(&json!({"user": "sender"})), "user", "must be a column such as"),
+        (with(&json!({"user": {"valu": "x"}})), "user", "must be a column such as"),
+        (with(&json!({"user": "/sendr"})), "user", "is column sendr, which public.messages does not have"),
+        (with(&json!({"session": "/body/thread"})), "session", "expected json or jsonb"),
+        (with(&json!({"content": {"value": "hello"}})), "content", "it differs from row to row"),
+        (with(&json!({"role": {"value": "customers"}})), "role", "is 'customers', expected user"),
+        (with(&json!({"roles": {"customer": "human"}})), "roles", "to user, assistant, system or tool"),
+        (with(&json!({"occurred_at": "/created"})), "occurred_at", "is column created"),
+        (with(&json!({"key": "id"})), "key", "must be the names of columns"),
+        (with(&json!({"key": ["idd"]})), "key", "names a column that public.messages does not have"),
+        (with(&json!({"key": ["sender"]})), "key", "must be the primary key of public.messages"),
+        (with(&json!({"order": "/created"})), "order", "is column created"),
+        (with(&json!({"filter": {"kind": "x"}})), "filter", "names column kind"),
+        (with(&json!({"filter": {"sender": ["x"]}})), "filter", "of column sender must be a text"),
+        (with(&json!({"filter": {"id": "x"}})), "filter", "cannot be compared"),
+        (with(&json!({"filter": "x"})), "filter", "must be an object"),
     ] {
         let told = stage.refused(entry.clone()).await;
         assert!(told.contains(&format!("field `{field}` ")) && told.contains(expected), "{entry}: {told}");
