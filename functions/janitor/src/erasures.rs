@@ -8,10 +8,20 @@ use crate::{Error, Janitor, LONGEST_WAIT, Worked};
 
 /// How many rows of a kind are deleted at a time.
 const ROWS_AT_ONCE: u32 = 5_000;
+/// How many objects of the archive are deleted before the time is looked at.
+const OBJECTS_AT_ONCE: u32 = 20;
 /// How many erasures of a tenant are read at a time.
 const ERASURES_AT_ONCE: u16 = 100;
 /// How many dead letters of a queue are looked at.
 const MOST_LETTERS: usize = 10_000;
+
+/// How far an erasure has come.
+enum Further {
+    OutOfTime,
+    /// The last look is as far away.
+    Settling(SignedDuration),
+    Settled(Box<OpenErasure>),
+}
 
 /// What messages are known by that are about what was erased.
 #[derive(Default)]
@@ -50,14 +60,18 @@ impl Janitor {
                 let Some(last) = open.last() else { break };
                 after = Some(last.position());
                 for erasure in open {
-                    let erasure = self.finish_hot(erasure).await?;
-                    if !self.purge(&erasure, until).await? {
-                        return Ok(Worked::OutOfTime);
-                    }
-                    match self.left_to_settle(&erasure).await? {
-                        Some(rest) => settling = Some(settling.map_or(rest, |least| least.min(rest))),
-                        None if self.look_again(&erasure, until, &mut gone).await? => settled.push(erasure),
-                        None => return Ok(Worked::OutOfTime),
+                    let id = erasure.id;
+                    match self.further(erasure, until, &mut gone).await {
+                        Ok(Further::OutOfTime) => return Ok(Worked::OutOfTime),
+                        Ok(Further::Settling(rest)) => {
+                            settling = Some(settling.map_or(rest, |least| least.min(rest)));
+                        }
+                        Ok(Further::Settled(erasure)) => settled.push(*erasure),
+                        // The others have nothing to do with it; what is left is found again.
+                        Err(Error::Store(error)) if error.is_of_archive() => {
+                            tracing::error!(erasure = %id, %error, "what the archive has of an erasure is still there");
+                        }
+                        Err(error) => return Err(error),
                     }
                 }
             }
@@ -69,6 +83,24 @@ impl Janitor {
             self.complete(&settled, &gone).await?;
         }
         Ok(settling.map_or(Worked::Done, Worked::Settling))
+    }
+
+    /// Takes an erasure as far as it goes now.
+    async fn further(
+        &self,
+        erasure: OpenErasure,
+        until: Timestamp,
+        gone: &mut Gone,
+    ) -> Result<Further, Error> {
+        let erasure = self.finish_hot(erasure).await?;
+        if !self.purge(&erasure, until).await? {
+            return Ok(Further::OutOfTime);
+        }
+        Ok(match self.left_to_settle(&erasure).await? {
+            Some(rest) => Further::Settling(rest),
+            None if self.look_again(&erasure, until, gone).await? => Further::Settled(Box::new(erasure)),
+            None => Further::OutOfTime,
+        })
     }
 
     /// Takes everything out of hot state where whoever asked for the erasure ended before they did.
@@ -89,8 +121,19 @@ impl Janitor {
         Ok(erasure)
     }
 
-    /// Deletes the rows that hang off sessions that are gone; whether none is left.
+    /// Deletes the objects and the rows that hang off sessions that are gone; whether none is left.
     async fn purge(&self, erasure: &OpenErasure, until: Timestamp) -> Result<bool, Error> {
+        loop {
+            if self.is_over(until) {
+                return Ok(false);
+            }
+            let objects =
+                self.keeper.clear_erased_archive(&erasure.tenant, erasure.id, OBJECTS_AT_ONCE).await?;
+            metrics::counter!("Tidied", "What" => "archive_objects").increment(objects);
+            if objects == 0 {
+                break;
+            }
+        }
         loop {
             if self.is_over(until) {
                 return Ok(false);
@@ -140,8 +183,11 @@ impl Janitor {
                 items += self.hot.erase_runs(&sessions).await?;
             }
         }
+        let objects = self.keeper.sweep_erased_archive(tenant, &sessions).await?;
+        metrics::counter!("Tidied", "What" => "archive_objects").increment(objects);
         let mut counts = Counts::default();
         counts.add("hot_items", i64::try_from(items).unwrap_or(i64::MAX));
+        counts.add("archive_objects", i64::try_from(objects).unwrap_or(i64::MAX));
         self.keeper.count_erased(tenant, *id, &counts).await?;
         gone.sessions.extend(sessions.drain(..));
         if erasure.subject == ErasedSubject::User {

@@ -9,6 +9,7 @@
 //! Every step is a transaction of its own that deletes so many rows at most. Whatever ends in the middle goes on with the next
 //! tick: what is done is done, and what is left is found again.
 
+mod archive;
 mod config;
 mod erasures;
 mod tidying;

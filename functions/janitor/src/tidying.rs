@@ -1,16 +1,17 @@
 use jiff::Timestamp;
-use store::{Old, UntidyTenant};
+use store::{Old, Tidying, UntidyTenant};
 
 use crate::{Error, Janitor, Worked};
 
 /// So many rows are cleared away at a time.
 const ROWS_AT_ONCE: u32 = 1_000;
+
 impl Janitor {
     /// Clears away what is old of a tenant.
     pub(crate) async fn tidy(&self, tenant: &UntidyTenant, until: Timestamp) -> Result<Worked, Error> {
         let now = (self.now)();
         let periods = tenant.settings.retention.over(self.settings.retention);
-        for old in Old::by(periods, now, ROWS_AT_ONCE) {
+        for old in Old::by(periods, now, ROWS_AT_ONCE).filter(|old| old.what != Tidying::Sessions) {
             loop {
                 if self.is_over(until) {
                     return Ok(Worked::OutOfTime);
@@ -20,6 +21,18 @@ impl Janitor {
                 if rows < u64::from(ROWS_AT_ONCE) {
                     break;
                 }
+            }
+        }
+        if self.keeper.has_archive() {
+            match self.tend_archive(&tenant.tenant, periods, until).await {
+                Ok(Worked::OutOfTime) => return Ok(Worked::OutOfTime),
+                Ok(_) => {}
+                // Nothing else waits for it: what is left is found again tomorrow.
+                Err(Error::Store(error)) if error.is_of_archive() => {
+                    metrics::counter!("ArchiveFailures").increment(1);
+                    tracing::error!(tenant = %tenant.tenant, %error, "the archive could not be tended");
+                }
+                Err(error) => return Err(error),
             }
         }
         self.keeper.mark_tidied(&tenant.tenant, now).await?;

@@ -28,7 +28,7 @@ const FUNCTIONS: &str = "the functions' host";
 /// The directory of a local embedder.
 pub const EMBEDDER: &str = "EMBEDDER";
 /// Model settings that are passed on to the functions, as template parameters.
-const PASSED_ON: [(&str, &str); 16] = [
+const PASSED_ON: [(&str, &str); 17] = [
     ("MODEL_URL", "ModelUrl"),
     ("MODEL_NAME", "ModelName"),
     ("MODEL_API_KEY", "ModelApiKey"),
@@ -44,6 +44,7 @@ const PASSED_ON: [(&str, &str); 16] = [
     ("RECALL_REQUESTS_PER_MINUTE", "RecallRequestsPerMinute"),
     ("INGEST_EVENTS_PER_MINUTE", "IngestEventsPerMinute"),
     ("INGEST_EVENTS_PER_DAY", "IngestEventsPerDay"),
+    ("RETENTION", "Retention"),
     ("RUST_LOG", "LogLevel"),
 ];
 
@@ -163,7 +164,8 @@ pub async fn start(
     let account = if shares_emulator && options.throw_away { random_account() } else { ACCOUNT.to_owned() };
     let aws = emulator::sdk_config(&aws_endpoint, &account);
     say("deploying infra/template.yaml");
-    let parameters = parameters(environment, options, &server_url, &slot, state.sealing_key()?);
+    let mut parameters = parameters(environment, options, &server_url, &slot, state.sealing_key()?);
+    parameters.insert("ArchiveDirectory".to_owned(), state.archive_url()?);
     let deployed = stack::deploy(&aws, &account, &template, &parameters).await?;
     if shares_emulator {
         stack::forward_invocations(&aws, &account, &deployed.environment, &addresses).await?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use url::Url;
 use uuid::Uuid;
 
 use crate::postgres;
@@ -75,6 +76,14 @@ impl StateFolder {
     /// Where Postgres keeps its data.
     pub fn postgres_data(&self) -> PathBuf {
         self.root.join("postgres").join("data")
+    }
+
+    /// Where old sessions go: beside the database, which lasts longer than what the emulator holds.
+    pub fn archive_url(&self) -> Result<String> {
+        let folder = self.root.join("archive");
+        let url = Url::from_directory_path(&folder)
+            .map_err(|()| anyhow::anyhow!("{} is no absolute path", folder.display()))?;
+        Ok(url.into())
     }
 
     /// What seals tenants' secrets in this stack: made at its first start and kept as long as its database.

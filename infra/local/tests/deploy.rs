@@ -65,8 +65,15 @@ async fn the_template_deploys_and_deploys_again() {
         dynamodb.describe_time_to_live().table_name(first.hot_table().unwrap()).send().await.unwrap();
     assert_eq!(expiry.time_to_live_description.unwrap().attribute_name.as_deref(), Some("expires_at"));
     assert!(first.outputs.contains_key("RecallUrl"));
+    assert_eq!(first.environment["ARCHIVE_URL"], "", "nothing is archived unless somebody says where");
     let second = stack::deploy(&aws, ACCOUNT, &template, &parameters()).await.unwrap();
     assert_eq!(first, second);
+
+    let mut with_archive = parameters();
+    with_archive.insert("MakeArchive".to_owned(), "true".to_owned());
+    let third = stack::deploy(&aws, ACCOUNT, &template, &with_archive).await.unwrap();
+    let url = &third.environment["ARCHIVE_URL"];
+    assert!(url.starts_with("s3://afterthought-") && url.ends_with("/events"), "{url}");
 
     stack::remove(&aws).await.unwrap();
     let queues = sqs.list_queues().send().await.unwrap();

@@ -175,8 +175,13 @@ impl IntoResponse for Problem {
     }
 }
 
-/// That Postgres did not answer, written down here and told without its words.
+/// That Postgres or the archive did not answer, written down here and told without its words.
 pub fn postgres_is_down(error: &store::Error) -> Problem {
+    if error.is_of_archive() {
+        tracing::error!(%error, "the archive did not hand out what is in it");
+        let detail = "what was asked for is in the archive, which did not hand it out; the log says why";
+        return Problem { detail: detail.to_owned(), ..Problem::unavailable("the archive") };
+    }
     tracing::error!(%error, "Postgres did not answer");
     Problem::unavailable("the database")
 }

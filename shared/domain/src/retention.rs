@@ -21,6 +21,10 @@ pub struct Retention {
     pub expired_days: Option<u32>,
     /// Memories that have faded: 30.
     pub faded_days: Option<u32>,
+    /// What endpoints were told, and what was given up: 30.
+    pub deliveries_days: Option<u32>,
+    /// Sessions in which nothing happens, before what was said in them goes to the archive: 90.
+    pub archive_days: Option<u32>,
 }
 
 impl Retention {
@@ -33,6 +37,8 @@ impl Retention {
         deleted_days: Some(30),
         expired_days: Some(30),
         faded_days: Some(30),
+        deliveries_days: Some(30),
+        archive_days: Some(90),
     };
 
     /// These periods, the deployment's where one is not given, and the usual ones where that does not give it either.
@@ -46,6 +52,8 @@ impl Retention {
             deleted_days: own.deleted_days.or(other.deleted_days),
             expired_days: own.expired_days.or(other.expired_days),
             faded_days: own.faded_days.or(other.faded_days),
+            deliveries_days: own.deliveries_days.or(other.deliveries_days),
+            archive_days: own.archive_days.or(other.archive_days),
         };
         let mut periods = fill(fill(self, deployment), Self::USUAL);
         // That a memory has faded is known from the ledger.

@@ -1,4 +1,5 @@
 use anyhow::Context as _;
+use archive::Archive;
 use hot::Hot;
 use jiff::Timestamp;
 use model::{EmbedderConfig, ModelConfig};
@@ -62,7 +63,11 @@ impl Services {
 /// Where Postgres is, with the secret resolved: for functions that need nothing else.
 pub async fn database(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::Result<DatabaseConfig> {
     let url = secrets::resolve(&config.database, aws).await?;
-    Ok(DatabaseConfig::parse(url.expose_secret())?.with_timeout(config.database_timeout))
+    let archive = config.variables.get("ARCHIVE_URL").filter(|url| !url.is_empty());
+    let archive = archive.map(|url| Archive::open(url, aws)).transpose()?;
+    Ok(DatabaseConfig::parse(url.expose_secret())?
+        .with_timeout(config.database_timeout)
+        .with_archive(archive))
 }
 
 /// What seals the secrets of tenants: for functions that keep or use them.

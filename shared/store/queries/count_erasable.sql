@@ -20,6 +20,8 @@ from (
     union all
     select 'checkpoints', count(*) from afterthought.checkpoints where session_id = any($3::uuid[])
     union all
+    select 'archive_objects', count(*) from afterthought.archive_objects where session_id = any($3::uuid[])
+    union all
     select 'operations', count(*) from afterthought.operations where session_id = any($3::uuid[])
     union all
     select 'holds', count(*)

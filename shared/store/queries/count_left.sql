@@ -31,5 +31,9 @@ from (
     select 'evidence'
     from afterthought.erased_sessions d join afterthought.memory_evidence e using (session_id)
     where d.erasure_id = $6
+    union all
+    select 'archive_objects'
+    from afterthought.erased_sessions d join afterthought.archive_objects o using (session_id)
+    where d.erasure_id = $6
 ) left_over
 group by layer

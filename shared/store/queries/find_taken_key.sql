@@ -7,6 +7,10 @@ cross join unnest($4::text[], $5::text[], $6::text[], $7::jsonb[], $8::text[])
 join afterthought.session_events e on e.session_id = s.id and e.idempotency_key = new.idempotency_key
 where s.tenant = $1 and s.user_id = $2 and s.session = $3
   and (e.event_type <> new.event_type or e.role is distinct from new.role
-       or e.content is distinct from new.content or e.metadata <> new.payload)
+       or case
+           when e.archived_digest is not null
+               then e.archived_digest <> afterthought.event_digest(new.content, new.payload)
+           else e.content is distinct from new.content or e.metadata <> new.payload
+       end)
 order by new.position
 limit 1

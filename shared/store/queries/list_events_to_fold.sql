@@ -15,10 +15,10 @@ with named as materialized (
         limit 1
     ), 0) as after
 )
-select version, event_type, schema_version, role, speaker, content, metadata, occurred_at
+select version, event_type, schema_version, role, speaker, content, metadata, archived_bytes, occurred_at
 from (
     select v.*, row_number() over newer as position,
-           sum(octet_length(coalesce(v.content, '')) + octet_length(v.metadata::text)) over newer as bytes
+           sum(coalesce(v.archived_bytes, octet_length(coalesce(v.content, '')) + octet_length(v.metadata::text))) over newer as bytes
     from (
         select *
         from afterthought.session_events

@@ -1,6 +1,6 @@
 -- The memories that an erasure of sessions touches, and whether they go: those of the user when the user does, those of the
 -- sessions' own scope, those that come from nothing but the sessions, and those that quote them: the first words of a
--- sentence stand in them. The others lose only that evidence.
+-- sentence stand in them. The others lose only that evidence. What cannot be read any more, for it is in the archive, is taken for quoted.
 -- $1 tenant, $2 the user when all of theirs goes, else null; $3 sessions; $4 stored by then, null for any.
 with touched as materialized (
     select distinct e.memory_id as id from afterthought.memory_evidence e where e.session_id = any($3::uuid[])
@@ -24,9 +24,10 @@ select t.id,
            select
            from afterthought.memory_evidence e
            join afterthought.session_events v on v.session_id = e.session_id and v.version = e.version
-           cross join lateral afterthought.sentences(v.tenant, v.user_id, v.content) said
+           left join lateral afterthought.sentences(v.tenant, v.user_id, v.content) said on true
            where e.memory_id = t.id and e.session_id = any($3::uuid[])
-             and position(left(afterthought.folded(said.sentence), 24) in f.words) > 0
+             and (v.archived_bytes is not null
+                  or position(left(afterthought.folded(said.sentence), 24) in f.words) > 0)
        ) as goes
 from touched t
 join afterthought.memories m on m.id = t.id

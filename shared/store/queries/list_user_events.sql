@@ -1,6 +1,7 @@
 -- What was said in a user's sessions since a time: the newest, oldest first, within bounds on each message and on all.
 -- $1 tenant, $2 user, $3 since, $4 at most, $5 characters of a message, $6 bytes of all. A session that nothing has come
 -- to since holds nothing newer either. Metadata larger than a message may be is left out: nobody reads it.
+-- So is what is in the archive.
 select said.session_id, said.session_name, said.version, said.event_type, said.role, said.speaker, said.content,
        said.is_cut, said.metadata, said.occurred_at, said.created_at,
        afterthought.recalled(said.tenant, said.user_id, said.role, said.content, said.created_at) as recalled
@@ -18,7 +19,7 @@ from (
             join afterthought.session_events v on v.session_id = s.id
             where s.tenant = $1 and s.user_id = $2 and s.last_event_at >= $3
               and v.occurred_at >= $3 and v.event_type = 'message'
-              and coalesce(v.role, '') not in ('system', 'tool')
+              and coalesce(v.role, '') not in ('system', 'tool') and v.archived_bytes is null
             order by v.occurred_at desc, v.session_id, v.version desc
             limit $4
         ) v

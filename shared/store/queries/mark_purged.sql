@@ -5,6 +5,7 @@ with done as (
     where d.erasure_id = $1 and d.session_id = any($2::uuid[])
       and not exists (select from afterthought.session_events e where e.session_id = d.session_id)
       and not exists (select from afterthought.event_index i where i.session_id = d.session_id)
+      and not exists (select from afterthought.archive_objects o where o.session_id = d.session_id)
     returning d.session_id
 )
 update afterthought.erasures e

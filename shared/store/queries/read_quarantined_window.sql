@@ -3,7 +3,7 @@
 -- handed out.
 select s.user_id, s.session, r.through_version as head_version, r.after_version as through,
        coalesce(c.generation, 0) as generation,
-       e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.occurred_at, e.created_at,
+       e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.archived_bytes, e.occurred_at, e.created_at,
        case when $4 then afterthought.recalled(s.tenant, s.user_id, e.role, e.content, e.created_at) end as recalled
 from afterthought.agent_runs r
 join afterthought.sessions s on s.id = r.session_id

@@ -4,7 +4,7 @@
 -- $6 the agent that keeps the hot state.
 select s.id, s.session, s.head_version, s.last_event_at,
        coalesce(c.through, 0) as through,
-       e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.occurred_at, e.created_at
+       e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.archived_bytes, e.occurred_at, e.created_at
 from (
     select * from afterthought.sessions
     where tenant = $1 and user_id = $2 and ($3::text is null or session = $3)

@@ -8,7 +8,7 @@ with cursor as materialized (
     where session_id = $2 and agent = $1
 )
 select s.user_id, s.session, s.head_version, c.through, c.generation,
-       e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.occurred_at, e.created_at,
+       e.version, e.event_type, e.role, e.speaker, e.content, e.metadata, e.archived_bytes, e.occurred_at, e.created_at,
        case when $4 then afterthought.recalled(s.tenant, s.user_id, e.role, e.content, e.created_at) end as recalled
 from afterthought.sessions s
 cross join cursor c
@@ -16,7 +16,7 @@ left join (
     select sized.*
     from (
         select v.*, row_number() over older as position,
-               sum(octet_length(coalesce(v.content, '')) + octet_length(v.metadata::text)) over older as bytes
+               sum(coalesce(v.archived_bytes, octet_length(coalesce(v.content, '')) + octet_length(v.metadata::text))) over older as bytes
         from (
             select *
             from afterthought.session_events

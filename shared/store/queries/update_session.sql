@@ -3,4 +3,4 @@
 update afterthought.sessions
 set status = $2, metadata = $3
 where id = $1
-returning id, session, status, head_version, metadata, created_at, last_event_at
+returning id, session, status, head_version, archived_through, metadata, created_at, last_event_at

@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Memory, MemoryType, Scope, SessionId, TenantId, TenantSettings, UserId, Window};
+use domain::{Event, Memory, MemoryType, Scope, SessionId, TenantId, TenantSettings, UserId, Window};
 use futures::try_join;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -102,6 +102,8 @@ impl Store {
         )?;
         transaction.end();
 
+        let mut words = self.words_of(tenant, session, &window).await?;
+        let archived: BTreeSet<i64> = words.versions().collect();
         let (Some(first), Some(standing)) = (window.first(), standing.first()) else { return Ok(None) };
         let mut read = Window {
             tenant: tenant.clone(),
@@ -124,12 +126,18 @@ impl Store {
                 continue;
             }
             let repeated: Option<Vec<String>> = event.try_get("recalled")?;
-            let event = row::event(event)?;
+            let mut event = row::event(event)?;
+            words.fill(session, &mut event);
             recalled.extend(repeated.map(|sentences| (event.version, sentences)));
             if event.version != read.through() + 1 {
                 return Err(Error::Gap { session, after: read.through(), found: event.version });
             }
             read.events.push(event);
+        }
+        if claim.recalled {
+            let archived: Vec<&Event> =
+                read.events.iter().filter(|event| archived.contains(&event.version)).collect();
+            recalled.extend(self.recalled_in(tenant, &read.user, &archived).await?);
         }
         let awaited: Option<i64> = standing.try_get("awaited")?;
         Ok(Some(Claimed {

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use archive::Archive;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -39,6 +40,7 @@ pub struct DatabaseConfig {
     url: SecretString,
     ssl_mode: SslMode,
     timeout: Duration,
+    archive: Option<Archive>,
 }
 
 /// How long a server that cannot be reached may keep one waiting for a connection.
@@ -86,7 +88,8 @@ impl DatabaseConfig {
         if !kept.is_empty() {
             driver_url.query_pairs_mut().extend_pairs(kept);
         }
-        let config = Self { url: String::from(driver_url).into(), ssl_mode, timeout: Self::TIMEOUT };
+        let config =
+            Self { url: String::from(driver_url).into(), ssl_mode, timeout: Self::TIMEOUT, archive: None };
         config.driver()?;
         Ok(config)
     }
@@ -107,6 +110,17 @@ impl DatabaseConfig {
     /// How long Postgres may take for one transaction of an agent.
     pub const fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The same, with the archive that holds what was said in events of old sessions.
+    #[must_use]
+    pub fn with_archive(self, archive: Option<Archive>) -> Self {
+        Self { archive, ..self }
+    }
+
+    /// The archive, where there is one.
+    pub const fn archive(&self) -> Option<&Archive> {
+        self.archive.as_ref()
     }
 
     /// The driver's configuration, without a role.

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use archive::Archive;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use domain::TenantId;
 use futures::future::{BoxFuture, try_join};
@@ -69,6 +70,7 @@ pub struct Store {
     pool: Pool,
     patience: Option<Duration>,
     config: DatabaseConfig,
+    pub(crate) archive: Option<Archive>,
 }
 
 impl Store {
@@ -93,7 +95,7 @@ impl Store {
             .max_size(connections)
             .build()
             .map_err(|error| Error::Connection(Box::new(error)))?;
-        Ok(Self { pool, patience, config: config.clone() })
+        Ok(Self { pool, patience, config: config.clone(), archive: config.archive().cloned() })
     }
 
     /// A pool of its own to the same database, which acts as another role.

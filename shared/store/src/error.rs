@@ -44,6 +44,15 @@ pub enum Error {
         /// What it holds.
         got: String,
     },
+    /// What was said is in the archive, which did not hand it out.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// What was said is in the archive, and nobody said where that is.
+    #[error("events of session {session} are in the archive, and ARCHIVE_URL is not set")]
+    NoArchive {
+        /// The session.
+        session: domain::SessionId,
+    },
     /// A version is missing from a session's log, which the schema rules out. Nothing is thought about past it.
     #[error("session {session} holds version {found} right after {after}")]
     Gap {
@@ -81,6 +90,11 @@ fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 impl Error {
+    /// Whether the archive was at fault: it did not answer, has lost what it should have, or is not there.
+    pub const fn is_of_archive(&self) -> bool {
+        matches!(self, Self::Archive(_) | Self::NoArchive { .. })
+    }
+
     /// Whether what was to be stored names a tenant or a session that does not exist.
     pub fn names_unknown(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION))

@@ -1,7 +1,8 @@
 //! Everything of a user, a page at a time, as lines of JSON.
 
-use domain::{TenantId, UserId};
+use domain::{SessionId, TenantId, UserId};
 use futures::try_join;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -25,6 +26,9 @@ const LAYERS: [&str; 12] = [
     include_str!("../queries/export_requests.sql"),
     include_str!("../queries/export_holds.sql"),
 ];
+
+/// Which of them is of events: what was said may be in the archive.
+const EVENTS: usize = 2;
 
 /// A place in the export of a user: a layer, and the last line seen of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -94,7 +98,26 @@ impl Store {
             number: last.try_get("number")?,
             name: last.try_get("name")?,
         };
-        let lines = rows.iter().map(|row| row.try_get("line")).collect::<Result<_, _>>()?;
+        let lines = if after.layer == EVENTS {
+            self.whole_lines(tenant, &rows).await?
+        } else {
+            rows.iter().map(|row| row.try_get("line")).collect::<Result<_, _>>()?
+        };
         Ok(ExportPage { lines, next })
+    }
+
+    /// Lines of events, those from the archive as it has them.
+    async fn whole_lines(&self, tenant: &TenantId, rows: &[Row]) -> Result<Vec<String>, Error> {
+        let event = |row: &Row| Ok((SessionId(row.try_get("id")?), row.try_get("number")?));
+        let mut words = self.words_in(tenant, rows, event).await?;
+        rows.iter()
+            .map(|row| {
+                let (session, version) = event(row)?;
+                match words.take(session, version) {
+                    Some(line) => Ok(line.text),
+                    None => Ok(row.try_get("line")?),
+                }
+            })
+            .collect()
     }
 }

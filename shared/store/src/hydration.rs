@@ -163,7 +163,7 @@ impl Store {
             session_memories.iter().map(row::memory).collect::<Result<_, _>>()?;
         let summary = active_memories.iter().position(|memory| memory.kind == MemoryType::Summary);
         Ok(Hydration {
-            session: recent_session(&session)?,
+            session: self.recent_session(tenant, &session).await?,
             profile: profile.first().map(read_profile_row).transpose()?,
             summary: summary.map(|at| active_memories.remove(at)),
             active: active_memories,
@@ -191,24 +191,27 @@ impl Store {
         transaction.end();
         Ok(found)
     }
-}
 
-fn recent_session(rows: &[Row]) -> Result<Option<RecentSession>, Error> {
-    let Some(first) = rows.first() else { return Ok(None) };
-    let mut session = RecentSession {
-        id: SessionId(first.try_get("id")?),
-        name: first.try_get("session")?,
-        head: first.try_get("head_version")?,
-        last_event_at: first.try_get("last_event_at")?,
-        hot_through: first.try_get("through")?,
-        events: Vec::with_capacity(rows.len()),
-    };
-    for row in rows.iter().rev() {
-        if row.try_get::<_, Option<i64>>("version")?.is_some() {
-            session.events.push(row::event(row)?);
+    async fn recent_session(&self, tenant: &TenantId, rows: &[Row]) -> Result<Option<RecentSession>, Error> {
+        let Some(first) = rows.first() else { return Ok(None) };
+        let mut session = RecentSession {
+            id: SessionId(first.try_get("id")?),
+            name: first.try_get("session")?,
+            head: first.try_get("head_version")?,
+            last_event_at: first.try_get("last_event_at")?,
+            hot_through: first.try_get("through")?,
+            events: Vec::with_capacity(rows.len()),
+        };
+        let mut words = self.words_of(tenant, session.id, rows).await?;
+        for row in rows.iter().rev() {
+            if row.try_get::<_, Option<i64>>("version")?.is_some() {
+                let mut event = row::event(row)?;
+                words.fill(session.id, &mut event);
+                session.events.push(event);
+            }
         }
+        Ok(Some(session))
     }
-    Ok(Some(session))
 }
 
 fn read_profile_row(row: &Row) -> Result<Profile, Error> {

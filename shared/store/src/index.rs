@@ -130,7 +130,13 @@ impl Store {
         let ((), rows, ()) =
             try_join!(transaction.begin_planned(), transaction.query(&read, &values), transaction.commit())?;
         transaction.end();
-        rows.iter().rev().map(row::event).collect()
+        let mut words = self.words_of(tenant, session, &rows).await?;
+        let event = |row| {
+            let mut event = row::event(row)?;
+            words.fill(session, &mut event);
+            Ok(event)
+        };
+        rows.iter().rev().map(event).collect()
     }
 
     /// What is active in a session: the entities of its last `last_events` events and every open action, at most `limit`

@@ -6,6 +6,7 @@
 mod access;
 mod adopted_tables;
 mod append;
+mod archive;
 mod checkpoints;
 mod checkpoints_read;
 mod claim;
@@ -50,6 +51,7 @@ mod users;
 mod webhook_sources;
 mod webhooks;
 
+pub use self::archive::{Archived, IdleSession, Restored};
 pub use access::Access;
 pub use adopted_tables::{AdoptedRow, AdoptedTable, Adoption, Arrival, ArrivedRow, Backfill, RefusedRow};
 pub use append::{Appended, Appending, InvalidEvent, NewEvent};

@@ -152,6 +152,8 @@ pub struct Recalled {
     pub events: Found<RecalledEvent>,
     /// What was learned.
     pub memories: Found<RecalledMemory>,
+    /// How many of the user's events are in the archive, where they are not searched.
+    pub archived_events: i64,
 }
 
 impl Store {
@@ -186,18 +188,22 @@ impl Store {
         search: &Search<'_>,
     ) -> Result<Recalled, Error> {
         let transaction = self.transaction(tenant).await?;
-        let (events_statement, memories_statement) = try_join!(
+        let (events_statement, memories_statement, archived_statement) = try_join!(
             transaction.prepare(include_str!("../queries/search_events.sql")),
             transaction.prepare(include_str!("../queries/search_memories.sql")),
+            transaction.prepare(include_str!("../queries/count_archived_events.sql")),
         )?;
-        let ((), events, memories, ()) = try_join!(
+        let names: [&(dyn ToSql + Sync); 2] = [&tenant.as_str(), &user.as_str()];
+        let ((), events, memories, archived, ()) = try_join!(
             transaction.begin_planned(),
             search_events(&transaction, &events_statement, tenant, user, search),
             search_memories(&transaction, &memories_statement, tenant, user, search),
+            transaction.query(&archived_statement, &names),
             transaction.commit(),
         )?;
         transaction.end();
-        Ok(Recalled { events, memories })
+        let archived_events = archived.first().map_or(Ok(0), |row| row.try_get("events"))?;
+        Ok(Recalled { events, memories, archived_events })
     }
 }
 

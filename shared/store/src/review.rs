@@ -1,4 +1,4 @@
-use domain::{Memory, MemoryId, MemoryType, Pending, TenantId, UserId};
+use domain::{Memory, MemoryId, MemoryType, Pending, SessionId, TenantId, UserId};
 use futures::try_join;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -161,10 +161,33 @@ impl Store {
         Ok(Some(ReviewCase {
             item: item(found)?,
             current: current.first().map(row::memory).transpose()?,
-            evidence: evidence.iter().map(review_evidence).collect::<Result<_, _>>()?,
+            evidence: self.whole_evidence(tenant, &evidence, usize::from(most_characters)).await?,
             evidence_count,
             decision: decision_record(found)?,
         }))
+    }
+
+    /// Evidence, with what was said where that is in the archive.
+    async fn whole_evidence(
+        &self,
+        tenant: &TenantId,
+        rows: &[Row],
+        most_characters: usize,
+    ) -> Result<Vec<ReviewEvidence>, Error> {
+        let event = |row: &Row| Ok((SessionId(row.try_get("session_id")?), row.try_get("version")?));
+        let mut words = self.words_in(tenant, rows, event).await?;
+        rows.iter()
+            .map(|row| {
+                let (session, version) = event(row)?;
+                let mut evidence = review_evidence(row)?;
+                if let Some(line) = words.take(session, version) {
+                    let said = line.content.unwrap_or_default();
+                    evidence.content = said.chars().take(most_characters).collect();
+                    evidence.is_cut = evidence.content.len() < said.len();
+                }
+                Ok(evidence)
+            })
+            .collect()
     }
 }
 

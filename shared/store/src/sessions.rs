@@ -36,6 +36,8 @@ pub struct Session {
     pub status: String,
     /// Its last version, 0 when it has no events.
     pub head: i64,
+    /// Up to which version what was said is in the archive, 0 for nothing.
+    pub archived_through: i64,
     /// An object of the application's.
     pub metadata: Value,
     /// When it was made.
@@ -170,12 +172,16 @@ impl Store {
         let Some(found) = first.try_get::<_, Option<i64>>("found")? else {
             return Ok(Some(EventPage { head, events: Vec::new(), more: false }));
         };
+        let session = SessionId(first.try_get("session_id")?);
+        let rows = rows.get(..usize::from(limit).min(rows.len())).unwrap_or_default();
+        let mut words = self.words_of(path.tenant, session, rows).await?;
         let events = rows
             .iter()
-            .take(usize::from(limit))
             .map(|row| {
+                let mut event = row::event(row)?;
+                words.fill(session, &mut event);
                 Ok(LoggedEvent {
-                    event: row::event(row)?,
+                    event,
                     schema_version: row.try_get("schema_version")?,
                     idempotency_key: row.try_get("idempotency_key")?,
                 })
@@ -241,6 +247,7 @@ fn session(row: &Row) -> Result<Session, Error> {
         name: row.try_get("session")?,
         status: row.try_get("status")?,
         head: row.try_get("head_version")?,
+        archived_through: row.try_get("archived_through")?,
         metadata: row.try_get("metadata")?,
         created_at: row.try_get("created_at")?,
         last_event_at: row.try_get("last_event_at")?,

@@ -45,17 +45,44 @@ impl Store {
         path: SessionPath<'_>,
         version: Option<i64>,
     ) -> Result<Option<StateAt>, Error> {
-        let Some((start, mut page)) = self.start_of_fold(path, version).await? else { return Ok(None) };
+        let Some((start, page)) = self.start_of_fold(path, version).await? else { return Ok(None) };
         let target = version.unwrap_or(start.head);
         if target > start.head {
             return Ok(Some(StateAt::Beyond { head: start.head }));
         }
+        let folded = self.fold(path, start, page, target).await?;
+        Ok(Some(StateAt::At(Box::new(folded.state))))
+    }
+
+    /// Keeps a snapshot of the last state of a session, unless it has events that are not understood. None when the user has no such
+    /// session.
+    pub(crate) async fn keep_state(&self, path: SessionPath<'_>) -> Result<(), Error> {
+        let Some((start, page)) = self.start_of_fold(path, None).await? else { return Ok(()) };
+        let (session, head, kept) = (start.session, start.head, start.state.version);
+        if kept == head {
+            return Ok(());
+        }
+        let folded = self.fold(path, start, page, head).await?;
+        if folded.is_understood {
+            let snapshot = (head, write_snapshot(&folded.state).1);
+            self.insert_snapshots(path, session, vec![snapshot]).await?;
+        }
+        Ok(())
+    }
+
+    async fn fold(
+        &self,
+        path: SessionPath<'_>,
+        start: Start,
+        mut page: Vec<Entry>,
+        target: i64,
+    ) -> Result<Folded, Error> {
         let mut state = start.state;
         let mut is_understood = true;
         while state.version < target {
             // Another snapshot may have been kept between the two looks, so that the events follow that one.
             if page.first().is_none_or(|entry| entry.version != state.version + 1) {
-                page = self.entries(path, target, state.version).await?;
+                page = self.entries(path, start.session, target, state.version).await?;
             }
             let mut snapshots = Vec::new();
             let before = state.version;
@@ -75,7 +102,7 @@ impl Store {
             }
             self.keep_snapshots(path, start.session, snapshots).await;
         }
-        Ok(Some(StateAt::At(Box::new(state))))
+        Ok(Folded { state, is_understood })
     }
 
     /// The state that the latest snapshot holds, or the empty one, and the first events after it.
@@ -104,10 +131,17 @@ impl Store {
         let session: Uuid = found.try_get("id")?;
         let start =
             Start { session: SessionId(session), head: found.try_get("head_version")?, state: kept(found)? };
-        Ok(Some((start, entries.iter().map(entry).collect::<Result<_, _>>()?)))
+        let entries = self.whole_entries(path, start.session, &entries).await?;
+        Ok(Some((start, entries)))
     }
 
-    async fn entries(&self, path: SessionPath<'_>, through: i64, after: i64) -> Result<Vec<Entry>, Error> {
+    async fn entries(
+        &self,
+        path: SessionPath<'_>,
+        session: SessionId,
+        through: i64,
+        after: i64,
+    ) -> Result<Vec<Entry>, Error> {
         let transaction = self.transaction(path.tenant).await?;
         let list = transaction.prepare(include_str!("../queries/list_events_to_fold.sql")).await?;
         let values: [&(dyn ToSql + Sync); 8] = [
@@ -123,7 +157,24 @@ impl Store {
         let ((), rows, ()) =
             try_join!(transaction.begin(), transaction.query(&list, &values), transaction.commit())?;
         transaction.end();
-        rows.iter().map(entry).collect()
+        self.whole_entries(path, session, &rows).await
+    }
+
+    /// Events, with what was said where that is in the archive.
+    async fn whole_entries(
+        &self,
+        path: SessionPath<'_>,
+        session: SessionId,
+        rows: &[Row],
+    ) -> Result<Vec<Entry>, Error> {
+        let mut words = self.words_of(path.tenant, session, rows).await?;
+        rows.iter()
+            .map(|row| {
+                let mut entry = entry(row)?;
+                words.fill_entry(session, &mut entry);
+                Ok(entry)
+            })
+            .collect()
     }
 
     /// Keeps snapshots for whoever comes next. Without them the state is the same, and takes longer.
@@ -131,22 +182,36 @@ impl Store {
         if snapshots.is_empty() {
             return;
         }
-        let keep = async {
-            let transaction = self.transaction(path.tenant).await?;
-            let insert = transaction.prepare(include_str!("../queries/insert_snapshots.sql")).await?;
-            let (versions, states): (Vec<i64>, Vec<Value>) = snapshots.into_iter().unzip();
-            let values: [&(dyn ToSql + Sync); 5] =
-                [&path.tenant.as_str(), &session.0, &STATE_SCHEMA, &versions, &states];
-            try_join!(transaction.begin(), transaction.execute(&insert, &values), transaction.commit())?;
-            transaction.end();
-            Ok::<_, Error>(())
-        };
+        let keep = self.insert_snapshots(path, session, snapshots);
         match timeout(KEEPING, keep).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%session, %error, "snapshots were not kept"),
             Err(_late) => tracing::warn!(%session, "snapshots were not kept in time"),
         }
     }
+
+    async fn insert_snapshots(
+        &self,
+        path: SessionPath<'_>,
+        session: SessionId,
+        snapshots: Vec<(i64, Value)>,
+    ) -> Result<(), Error> {
+        let transaction = self.transaction(path.tenant).await?;
+        let insert = transaction.prepare(include_str!("../queries/insert_snapshots.sql")).await?;
+        let (versions, states): (Vec<i64>, Vec<Value>) = snapshots.into_iter().unzip();
+        let values: [&(dyn ToSql + Sync); 5] =
+            [&path.tenant.as_str(), &session.0, &STATE_SCHEMA, &versions, &states];
+        try_join!(transaction.begin(), transaction.execute(&insert, &values), transaction.commit())?;
+        transaction.end();
+        Ok(())
+    }
+}
+
+/// What folding came to.
+struct Folded {
+    state: SessionState,
+    /// Whether every event was understood.
+    is_understood: bool,
 }
 
 /// Where folding begins.

@@ -31,11 +31,15 @@ pub enum Tidying {
     Expired,
     /// Memories that the memory-curator let fade.
     Faded,
+    /// What endpoints were told, and what was given up.
+    Deliveries,
+    /// Sessions in which nothing has happened for long: they go to the archive, event by event ([`Store::archive_next`]).
+    Sessions,
 }
 
 impl Tidying {
     /// Everything, in the order in which it is cleared away.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Requests,
         Self::Checkpoints,
         Self::Deleted,
@@ -43,6 +47,8 @@ impl Tidying {
         Self::Faded,
         Self::Versions,
         Self::Runs,
+        Self::Deliveries,
+        Self::Sessions,
     ];
 
     /// The name in metrics and answers.
@@ -55,6 +61,8 @@ impl Tidying {
             Self::Deleted => "deleted_memories",
             Self::Expired => "expired_memories",
             Self::Faded => "faded_memories",
+            Self::Deliveries => "deliveries",
+            Self::Sessions => "archived_sessions",
         }
     }
 }
@@ -87,6 +95,8 @@ impl Old {
                 Tidying::Deleted => periods.deleted_days,
                 Tidying::Expired => periods.expired_days,
                 Tidying::Faded => periods.faded_days,
+                Tidying::Deliveries => periods.deliveries_days,
+                Tidying::Sessions => periods.archive_days,
             };
             let days = days.filter(|days| *days > 0)?;
             let before = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
@@ -155,6 +165,10 @@ impl Store {
             Tidying::Versions => include_str!("../queries/tidy_versions.sql"),
             Tidying::Runs => include_str!("../queries/tidy_runs.sql"),
             Tidying::Checkpoints => include_str!("../queries/tidy_checkpoints.sql"),
+            Tidying::Deliveries => include_str!("../queries/tidy_deliveries.sql"),
+            // They are not rows that go; without an archive they stay.
+            Tidying::Sessions if is_dry && self.has_archive() => return self.count_idle(tenant, old).await,
+            Tidying::Sessions => return Ok(0),
             Tidying::Deleted => {
                 return self
                     .tidy_memories(tenant, old, is_dry, include_str!("../queries/list_deleted_memories.sql"))
@@ -187,6 +201,17 @@ impl Store {
             },
             transaction.commit(),
         )?;
+        transaction.end();
+        let rows: i64 = rows.first().map_or(Ok(0), |row| row.try_get("rows"))?;
+        Ok(u64::try_from(rows).unwrap_or(0))
+    }
+
+    async fn count_idle(&self, tenant: &TenantId, old: Old) -> Result<u64, Error> {
+        let transaction = self.transaction(tenant).await?;
+        let count = transaction.prepare(include_str!("../queries/count_sessions_to_archive.sql")).await?;
+        let values: [&(dyn ToSql + Sync); 3] = [&tenant.as_str(), &old.before, &i64::from(old.most)];
+        let ((), rows, ()) =
+            try_join!(transaction.begin(), transaction.query(&count, &values), transaction.commit())?;
         transaction.end();
         let rows: i64 = rows.first().map_or(Ok(0), |row| row.try_get("rows"))?;
         Ok(u64::try_from(rows).unwrap_or(0))
@@ -229,6 +254,8 @@ mod tests {
             deleted_days: Some(0),
             expired_days: Some(0),
             faded_days: Some(0),
+            deliveries_days: Some(0),
+            archive_days: Some(0),
             checkpoints_kept: None,
         };
         let now = Timestamp::from_second(1_800_000_000).unwrap();

@@ -115,6 +115,17 @@ impl TestAws {
         }
     }
 
+    /// Creates a bucket of S3 that nobody else has, and answers its name.
+    pub async fn create_bucket(&self) -> Result<String> {
+        let name = format!("archive-{}", self.account);
+        // The emulator tells accounts apart by the access key, and checks no signature.
+        let signed =
+            format!("AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/s3/aws4_request", self.account);
+        let request = reqwest::Client::new().put(format!("{}/{name}", self.endpoint));
+        request.header("authorization", signed).send().await?.error_for_status()?;
+        Ok(name)
+    }
+
     /// Creates the table of the hot state as the template defines it, and answers its name.
     pub async fn create_hot_table(&self) -> Result<String> {
         let name = "afterthought-hot";

@@ -1,10 +1,12 @@
 //! A user, a session or a memory is erased: nothing of it is left anywhere, nothing of anybody else is changed, and nothing
 //! brings it back.
 
+mod archive;
 mod export;
 mod scan;
 mod stage;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -67,7 +69,13 @@ async fn one_of_several_users_is_erased_while_everything_goes_on() {
     }
     stage.think().await;
     stage.decorate().await;
+    stage.import(VICTIM, 7).await;
     stage.think().await;
+    // What was said in a session of the victim's is in the archive, and so is a part of an object that nobody knows of.
+    stage.archive("quagga-rider part 7").await;
+    let objects = stage.objects();
+    let unknown = objects[0].with_file_name("unknown.jsonl.gz");
+    std::fs::copy(&objects[0], unknown).unwrap();
     let before = marks(&stage).await;
     assert!(
         before.len() > 10 && scan::rows(&stage.owner, &before).await.len() > 50,
@@ -99,6 +107,7 @@ async fn one_of_several_users_is_erased_while_everything_goes_on() {
         "profiles",
         "requests",
         "hot_items",
+        "archive_objects",
     ] {
         assert!(dry["counts"][layer].as_i64().is_some_and(|rows| rows > 0), "{layer} of {dry}");
     }
@@ -148,6 +157,8 @@ async fn one_of_several_users_is_erased_while_everything_goes_on() {
         .done("GET", VICTIM, &format!("/erasures/{}", erased["id"].as_str().unwrap()), Value::Null)
         .await;
     assert_eq!(receipt["status"], "complete", "{receipt}");
+    assert_eq!(receipt["counts"]["archive_objects"], 2, "{receipt}");
+    assert_eq!(stage.objects(), Vec::<PathBuf>::new());
     assert_eq!(verified(&stage, None).await, []);
     assert_eq!(scan::rows(&stage.owner, &before).await, Vec::<String>::new());
     assert_eq!(scan::items(&stage.aws, &stage.hot_table, &before).await, Vec::<String>::new());

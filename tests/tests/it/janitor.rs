@@ -95,7 +95,19 @@ impl Stage {
                  select s.id, n, 'default', 'node', 0, 1, '{}',
                         -- The last five are patches of the second.
                         case when n <= 2 then n else 2 end, greatest(n - 2, 0), 2, 2, sha256('x'), now() - interval '31 days'
-                 from afterthought.sessions s, generate_series(1, 7) as n;",
+                 from afterthought.sessions s, generate_series(1, 7) as n;
+                 insert into afterthought.webhook_endpoints (id, tenant, url, secret) values
+                     ('00000000-0000-0000-0000-000000000009', 'default', 'https://example.com', '');
+                 insert into afterthought.webhook_deliveries
+                     (endpoint_id, tenant, payload, status, last_attempt_at, last_error, created_at)
+                 select '00000000-0000-0000-0000-000000000009', 'default', '{}', d.status, now() - d.tried, d.name,
+                        now() - interval '1 year'
+                 from (values
+                     ('told long ago', 'delivered', interval '31 days'),
+                     ('given up long ago', 'dead', interval '31 days'),
+                     ('told lately', 'delivered', interval '29 days'),
+                     ('never told', 'pending', null)
+                 ) as d (name, status, tried);",
             )
             .await
             .unwrap();
@@ -133,6 +145,9 @@ async fn what_is_older_than_its_period_goes_and_nothing_else_does() {
         (Tidying::Faded, 1),
         (Tidying::Versions, 1),
         (Tidying::Runs, 2),
+        (Tidying::Deliveries, 2),
+        // There is no archive.
+        (Tidying::Sessions, 0),
     ];
     assert_eq!(counted, expected);
     assert_eq!(stage.memories().await.len(), 11, "counting changes nothing");
@@ -158,6 +173,9 @@ async fn what_is_older_than_its_period_goes_and_nothing_else_does() {
     assert_eq!(left, ["2", "3", "4", "5", "6", "7"], "the last five, and the one they are patches of");
     let left = stage.texts("select agent from afterthought.agent_runs order by id").await;
     assert_eq!(left, ["memory-curator", "old-open"]);
+    let left =
+        stage.texts("select last_error from afterthought.webhook_deliveries order by last_error").await;
+    assert_eq!(left, ["never told", "told lately"]);
     let left =
         "select m.key from afterthought.memory_versions v join afterthought.memories m on m.id = v.memory_id";
     assert_eq!(stage.texts(left).await, ["changed lately"]);

@@ -8,6 +8,7 @@
 mod admin;
 mod adopt;
 mod agent_loop;
+mod archive;
 mod cdc_reader;
 mod delivery;
 mod erasure;

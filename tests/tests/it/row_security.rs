@@ -20,8 +20,9 @@ const SEEN_WITHOUT_TENANT: [(&str, &str); 1] = [(KEEPER, "tenants")];
 const WRITTEN_ACROSS: [(&str, &str); 4] =
     [(OPERATOR, "holds"), (OPERATOR, "agent_cursors"), (OPERATOR, "agent_runs"), (OPERATOR, "tenants")];
 /// Columns that hold what people said, what was made of it, or what opens something.
-const CONTENT: [&str; 24] = [
+const CONTENT: [&str; 25] = [
     "content",
+    "archived_digest",
     "data",
     "metadata",
     "preferences",
@@ -49,7 +50,7 @@ const CONTENT: [&str; 24] = [
 
 /// How a row of a tenant is made in each table, in this order; `$t` is the tenant. Rows that hang together share identifiers
 /// made of the tenant and a word.
-const ROWS: [(&str, &str); 23] = [
+const ROWS: [(&str, &str); 24] = [
     ("tenants", "insert into afterthought.tenants (tenant) values ($t)"),
     (
         "sessions",
@@ -134,6 +135,12 @@ const ROWS: [(&str, &str); 23] = [
          values (7, md5($t || 'memory')::uuid, $t, 1, 1)",
     ),
     ("memory_totals", "insert into afterthought.memory_totals (tenant, owner, texts, words) values ($t, 'ada', 1, 1)"),
+    (
+        "archive_objects",
+        "insert into afterthought.archive_objects
+             (id, tenant, user_id, session_id, first_version, last_version, events, bytes, checksum)
+         values (md5($t || 'object')::uuid, $t, 'ada', md5($t || 'session')::uuid, 1, 1, 1, 1, sha256('x'))",
+    ),
     (
         "snapshots",
         "insert into afterthought.snapshots (session_id, version, tenant, schema_version, state)

@@ -12,11 +12,14 @@ use crate::http::{Problem, postgres_is_down};
 const CLEARING: SignedDuration = SignedDuration::from_secs(5);
 /// How many rows of a kind are cleared away at a time.
 const ROWS_AT_ONCE: u32 = 5_000;
+/// How many objects of the archive are deleted before the time is looked at.
+const OBJECTS_AT_ONCE: u32 = 20;
 /// Of so many sessions hot items are deleted at once; those of the others by the janitor.
 const SESSIONS_AT_ONCE: usize = 200;
 
 impl Parts {
-    fn keeper(&self) -> Result<&Store, Problem> {
+    /// The database, for what agents may not do.
+    pub(crate) fn keeper(&self) -> Result<&Store, Problem> {
         self.keeper.as_ref().ok_or_else(|| Problem::unavailable("the database"))
     }
 
@@ -92,6 +95,9 @@ impl Parts {
         let until = (self.now)().saturating_add(CLEARING).unwrap_or(Timestamp::MAX);
         let clearing = async {
             keeper.count_erased(tenant, erasure, &counts).await?;
+            while (self.now)() < until
+                && keeper.clear_erased_archive(tenant, erasure, OBJECTS_AT_ONCE).await? > 0
+            {}
             while (self.now)() < until && !keeper.purge_erased(tenant, erasure, ROWS_AT_ONCE).await?.is_done {
             }
             Ok::<_, store::Error>(())

@@ -95,7 +95,7 @@ const MOST_EVENTS: u16 = 50;
 /// How much of each is shown, in characters.
 const MOST_CHARACTERS: u16 = 4_000;
 /// The agent that makes memories searchable.
-const INDEXER: &str = "indexer";
+pub(crate) const INDEXER: &str = "indexer";
 
 /// Where the indexer is told of memories that were approved.
 pub(crate) struct Indexer {

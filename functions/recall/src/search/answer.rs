@@ -22,6 +22,9 @@ pub(crate) struct RecallAnswer {
     pub(crate) degraded: bool,
     pub(crate) memories: Vec<MemoryAnswer>,
     pub(crate) events: Vec<EventAnswer>,
+    /// How many of the user's events are in the archive, where they are not searched; not there when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) archived_events: Option<i64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

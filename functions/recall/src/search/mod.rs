@@ -138,6 +138,7 @@ impl Parts {
                     .into_iter()
                     .map(Into::into)
                     .collect(),
+                archived_events: (found.archived_events > 0).then_some(found.archived_events),
                 query: query.into(),
             });
         }

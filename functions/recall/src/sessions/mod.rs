@@ -18,6 +18,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(session::list_sessions))
         .routes(routes!(session::show_session, session::change_session))
+        .routes(routes!(session::restore_session))
         .routes(routes!(event::list_events, event::append_events))
         .routes(routes!(state::show_state))
         .routes(routes!(checkpoint::list_checkpoints, checkpoint::save_checkpoint))

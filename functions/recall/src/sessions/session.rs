@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use axum::extract::State;
 use domain::{SessionId, TenantId, UserId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Session, SessionFilter};
@@ -14,9 +14,12 @@ use crate::Parts;
 use crate::http::{
     Answer, Caller, Json, Moment, OfSession, OfUser, PathOf, Problem, Query, Shared, Whole, page_length,
 };
+use crate::review::INDEXER;
 
 /// How many sessions a page has when nobody says.
 const USUAL_PAGE: u16 = 20;
+/// How long a request goes on bringing events back.
+const RESTORING: SignedDuration = SignedDuration::from_secs(10);
 /// How large a session's metadata may be, in bytes of JSON.
 const MOST_METADATA_BYTES: usize = 64 * 1024;
 
@@ -98,6 +101,8 @@ pub(crate) struct SessionAnswer {
     status: String,
     /// Its last version; 0 when it has no events.
     version: i64,
+    /// Up to which version what was said is in the archive: it is read from there, and not searched. 0 for nothing.
+    archived_through: i64,
     #[schema(value_type = Object)]
     metadata: Value,
     created_at: Timestamp,
@@ -112,6 +117,7 @@ impl From<Session> for SessionAnswer {
             id: session.id,
             status: session.status,
             version: session.head,
+            archived_through: session.archived_through,
             metadata: session.metadata,
             created_at: session.created_at,
             last_event_at: (session.head > 0).then_some(session.last_event_at),
@@ -179,7 +185,48 @@ pub(super) async fn change_session(
     parts.change_session(&caller.tenant, &of, change).await.map(Answer::ok)
 }
 
+/// What came back from the archive.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RestoredAnswer {
+    /// How many events have come back.
+    restored_events: u64,
+    /// Whether more of the session is in the archive: ask again.
+    more: bool,
+}
+
+/// Brings what was said in a session back from the archive, where it went because nothing happened in it for long. From then on
+/// it is searched again, as soon as the indexer has come by, and stays for as long.
+///
+/// It ends after some seconds; asked again, it goes on where it ended. A session with nothing in the archive is left as it is.
+#[utoipa::path(
+    post, path = "/v1/users/{user}/sessions/{session}/restore", tag = "sessions", params(OfSession),
+    security(("api_key" = ["admin"])),
+    responses(
+        (status = 200, body = RestoredAnswer), (status = 404, body = Problem), (status = 503, body = Problem)
+    )
+)]
+pub(super) async fn restore_session(
+    State(parts): State<Shared>,
+    caller: Caller,
+    PathOf(of): PathOf<OfSession>,
+) -> Result<Answer<RestoredAnswer>, Problem> {
+    parts.restore_session(&caller.tenant, &of).await.map(Answer::ok)
+}
+
 impl Parts {
+    async fn restore_session(&self, tenant: &TenantId, of: &OfSession) -> Result<RestoredAnswer, Problem> {
+        let keeper = self.keeper()?;
+        let until = (self.now)().saturating_add(RESTORING).unwrap_or(Timestamp::MAX);
+        let mut answer = RestoredAnswer { restored_events: 0, more: true };
+        while answer.more && (answer.restored_events == 0 || (self.now)() < until) {
+            let restored = keeper.restore_next(of.path(tenant), INDEXER).await;
+            let restored = restored.map_err(|error| failed(&error))?.ok_or_else(|| of.unknown())?;
+            answer.restored_events += restored.events;
+            answer.more = !restored.is_done;
+        }
+        Ok(answer)
+    }
+
     /// A user's sessions, the newest first.
     pub(crate) async fn list_sessions(
         &self,

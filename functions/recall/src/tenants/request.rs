@@ -165,6 +165,12 @@ pub(crate) struct RetentionAsked {
     /// Memories that have faded.
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
     faded_days: Option<Whole<0, 36_500>>,
+    /// What endpoints were told, and what was given up.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
+    deliveries_days: Option<Whole<0, 36_500>>,
+    /// Sessions in which nothing happens, before what was said in them goes to the archive.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
+    archive_days: Option<Whole<0, 36_500>>,
 }
 
 /// Which thoughts a person looks at before they are recalled.
@@ -284,7 +290,7 @@ mod tests {
             "ingest_events_per_day": 7, "confidence_floor": 0.5, "memories_per_user": 8,
             "review": {"below_confidence": 0.25, "types": ["fact"], "agents": ["summarizer"]},
             "retention": {"versions_days": 1, "runs_days": 2, "checkpoints_days": 3, "checkpoints_kept": 4,
-                          "deleted_days": 5, "expired_days": 6, "faded_days": 7}
+                          "deleted_days": 5, "expired_days": 6, "faded_days": 7, "deliveries_days": 8, "archive_days": 9}
         });
         let fields = asked(&body).unwrap().fields(true).unwrap();
         let settings: TenantSettings = serde_json::from_value(fields).unwrap();

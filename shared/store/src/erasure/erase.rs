@@ -158,6 +158,7 @@ impl Store {
         erasing: Erasing<'_>,
         agents: &[&str],
     ) -> Result<Option<Erased>, Error> {
+        self.restore_quoted(tenant, user, erasing).await?;
         until_alone(|| Box::pin(self.erase_once(tenant, user, erasing, agents))).await
     }
 

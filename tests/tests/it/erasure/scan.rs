@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Every table that this scan knows. Whoever adds one says here that what an erasure does to it was thought about, in
 /// `docs/ERASURE.md` and in the queries of an erasure.
-const KNOWN: [&str; 33] = [
+const KNOWN: [&str; 34] = [
     // Keys of rows of an application's table that have not been read, each for moments.
     "adopted_arrivals",
     // Whose row it is goes with them.
@@ -19,6 +19,7 @@ const KNOWN: [&str; 33] = [
     "agent_cursors",
     "agent_runs",
     "api_keys",
+    "archive_objects",
     "checkpoints",
     "erased_sessions",
     "erasures",

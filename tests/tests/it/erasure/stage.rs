@@ -1,6 +1,7 @@
 //! A tenant whose users talk, the agents that think about it, and what is erased among it.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use action_detector::ActionDetector;
 use domain::{SessionId, TenantId, UserId, WakeUp};
@@ -15,6 +16,7 @@ use recall::Recall;
 use runtime::{Agent, Config, Services};
 use serde_json::{Value, json};
 use store::{ReplayFrom, Role, Store, Target};
+use tempfile::TempDir;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -37,6 +39,7 @@ pub(super) struct Stage {
     pub(super) aws: TestAws,
     pub(super) hot_table: String,
     pub(super) database: TestDatabase,
+    archive: TempDir,
     extractor: EntityExtractor,
     detector: ActionDetector,
     indexer: Indexer,
@@ -63,6 +66,8 @@ impl Stage {
         }
         let hot_table = aws.create_hot_table().await.unwrap();
         let janitor = aws.create_queue("janitor").await.unwrap();
+        let archive = tempfile::tempdir().unwrap();
+        let archive_url = format!("file://{}", archive.path().display());
         let variables: HashMap<String, String> = [
             ("DATABASE_URL", database.url()),
             ("HOT_TABLE", &hot_table),
@@ -70,6 +75,7 @@ impl Stage {
             ("SCHEDULED_QUEUES", &queues[3]),
             ("JANITOR_QUEUE", &janitor),
             ("ERASURE_SETTLE_SECONDS", "0"),
+            ("ARCHIVE_URL", &archive_url),
             ("AGENT_CONCURRENCY", "8"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -94,6 +100,7 @@ impl Stage {
             aws,
             hot_table,
             database,
+            archive,
         }
     }
 
@@ -332,6 +339,30 @@ impl Stage {
         operator.replay(&target, &AGENTS, ReplayFrom::Version(1)).await.unwrap();
         self.think().await;
         self.curate(VICTIM).await;
+    }
+
+    /// What was said in a session goes to the archive.
+    pub(super) async fn archive(&self, session: &str) {
+        let age =
+            "update afterthought.sessions set last_event_at = now() - interval '91 days' where session = $1";
+        assert_eq!(self.owner.execute(age, &[&session]).await.unwrap(), 1);
+        self.owner.batch_execute("update afterthought.tenants set tidied_at = null").await.unwrap();
+        let janitor = Janitor::from_services(&self.services).unwrap();
+        janitor.work(Timestamp::MAX).await.unwrap();
+        assert!(!self.objects().is_empty());
+    }
+
+    /// The objects in the archive.
+    pub(super) fn objects(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.archive.path().to_owned()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files
     }
 
     pub(super) async fn number(&self, sql: &str) -> i64 {

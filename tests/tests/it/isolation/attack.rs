@@ -91,12 +91,16 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
             | "/v1/users/{user}/hydrate"
             | "/v1/users/{user}/status"
             | "/v1/users/{user}/export"
+            | "/v1/users/{user}/erasures/{id}"
             | "/v1/users/{user}/memories",
         )
         | ("GET" | "DELETE", "/v1/users/{user}/memories/{id}")
-        | ("POST", "/v1/users/{user}/memories/{id}/promote" | "/v1/users/{user}/sessions/{session}/resume") => {
-            Call::OfUser(vec![])
-        }
+        | (
+            "POST",
+            "/v1/users/{user}/memories/{id}/promote"
+            | "/v1/users/{user}/sessions/{session}/resume"
+            | "/v1/users/{user}/sessions/{session}/restore",
+        ) => Call::OfUser(vec![]),
         ("PATCH", "/v1/users/{user}/memories/{id}") => Call::OfUser(vec![
             json!({"version": 1, "pinned": true}),
             json!({"version": 2, "status": "active"}),
@@ -111,7 +115,6 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
             json!({"subject": "memory", "memory": victim.memory}),
             json!({"subject": "user"}),
         ]),
-        ("GET", "/v1/users/{user}/erasures/{id}") => Call::OfUser(vec![]),
         ("GET", path) if path.starts_with("/v1/users/{user}/sessions") => Call::OfUser(vec![]),
         ("PUT" | "PATCH", path) if is_hot(path) => Call::OfUser(vec![json!({"task": "mine"})]),
         ("DELETE", path) if is_hot(path) => Call::OfUser(vec![]),

@@ -1,0 +1,84 @@
+//! What was said in sessions that are in the archive is erased with them.
+
+use serde_json::{Value, json};
+
+use super::stage::{Stage, VICTIM};
+use super::{scan, verified};
+
+const FIRST: &str = "quagga-rider part 0";
+
+/// Two sessions, the first of which is in the archive, and two memories that come from both: one that quotes the first, and one
+/// that quotes none.
+async fn shared() -> Stage {
+    let stage = Stage::set().await;
+    stage.import(VICTIM, 0).await;
+    stage.import(VICTIM, 1).await;
+    stage
+        .owner
+        .batch_execute(
+            "insert into afterthought.memories
+                 (id, tenant, user_id, scope, type, key, content, confidence, agent, model, valid_from)
+             select gen_random_uuid(), 'acme', 'quagga-rider', 'user', 'fact', content, content, 1, 'test', 'test', now()
+             from (values ('Noted: I am quagga-rider and I live in Basel since part 0.'), ('Prefers the mountains')) as m (content);
+             insert into afterthought.memory_evidence (memory_id, session_id, version, tenant)
+             select m.id, s.id, 1, 'acme' from afterthought.memories m, afterthought.sessions s",
+        )
+        .await
+        .unwrap();
+    stage.archive(FIRST).await;
+    stage
+}
+
+/// What is left of the two.
+async fn known(stage: &Stage) -> Vec<Value> {
+    let listed = stage.done("GET", VICTIM, "/memories", Value::Null).await;
+    listed["memories"].as_array().unwrap().iter().map(|memory| memory["content"].clone()).collect()
+}
+
+async fn erase_first(stage: &Stage) {
+    let erased =
+        stage.done("POST", VICTIM, "/erasures", json!({"subject": "session", "session": FIRST})).await;
+    assert_eq!(erased["counts"]["sessions"], 1, "{erased}");
+    stage.finish().await;
+    assert_eq!(stage.objects(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(verified(stage, Some(FIRST)).await, []);
+    let marks = ["Nora0".to_owned(), "since part 0".to_owned()];
+    assert_eq!(scan::rows(&stage.owner, &marks).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_quotes_an_archived_session_goes_and_what_does_not_stays() {
+    let stage = shared().await;
+    erase_first(&stage).await;
+    assert_eq!(known(&stage).await, ["Prefers the mountains"]);
+}
+
+#[tokio::test]
+async fn a_session_whose_object_is_damaged_is_erased_and_what_may_quote_it_goes_too() {
+    let stage = shared().await;
+    for object in stage.objects() {
+        std::fs::write(object, "damaged").unwrap();
+    }
+    erase_first(&stage).await;
+    assert_eq!(known(&stage).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn an_object_that_is_left_is_named_and_the_erasure_stays_open() {
+    let stage = shared().await;
+    let object = stage.objects().remove(0);
+    let erased = stage.done("POST", VICTIM, "/erasures", json!({"subject": "user"})).await;
+    assert_eq!(erased["status"], "purged", "{erased}");
+    assert_eq!(erased["counts"]["archive_objects"], 1, "{erased}");
+    assert!(!object.exists());
+    // A row of which the object could not be deleted.
+    let left = "insert into afterthought.archive_objects
+                    (id, tenant, user_id, session_id, first_version, last_version, events, bytes, checksum, status, created_at)
+                select gen_random_uuid(), 'acme', 'quagga-rider', session_id, 1, 4, 4, 1, sha256('x'), 'stored', now() - interval '1 hour'
+                from afterthought.erased_sessions limit 1";
+    stage.owner.batch_execute(left).await.unwrap();
+    let named = verified(&stage, None).await;
+    assert!(named.contains(&("archive_objects".to_owned(), 2)), "{named:?}");
+    stage.finish().await;
+    assert_eq!(verified(&stage, None).await, []);
+}
