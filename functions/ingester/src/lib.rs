@@ -5,11 +5,12 @@
 //!
 //! A batch is one statement for each tenant in it, and doing it again comes to nothing, so a message that is delivered
 //! again is harmless. What is outside and fails (Postgres, the network) leaves its messages in the queue for as long as it
-//! takes. What Postgres refuses is looked for event by event: that event goes to the dead letters with the reason, and
+//! takes. What a tenant wants kept out is taken out here, whoever put it into the queue. What Postgres refuses is looked for event by event: that event goes to the dead letters with the reason, and
 //! the rest of its session goes on.
 
 mod batch;
 mod measure;
+mod screen;
 mod store_batch;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use runtime::{Config, Services};
 use store::Store;
 
 use crate::batch::{Batch, Delivered};
+use crate::screen::Policies;
 use crate::store_batch::Stored;
 
 /// The variable with the address of the queue of accepted events.
@@ -38,12 +40,13 @@ pub struct Ingester {
     publisher: Publisher,
     queue_url: String,
     dead_letters_url: String,
+    policies: Policies,
     now: fn() -> Timestamp,
 }
 
 impl Ingester {
     /// A function on clients at hand; `queue_url` is the queue it is woken by.
-    pub const fn new(
+    pub fn new(
         store: Store,
         hot: Hot,
         publisher: Publisher,
@@ -51,7 +54,7 @@ impl Ingester {
         dead_letters_url: String,
         now: fn() -> Timestamp,
     ) -> Self {
-        Self { store, hot, publisher, queue_url, dead_letters_url, now }
+        Self { store, hot, publisher, queue_url, dead_letters_url, policies: Policies::default(), now }
     }
 
     /// A function on the clients of a process; an error names the variable that is missing.

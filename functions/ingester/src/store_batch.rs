@@ -12,7 +12,7 @@ use crate::Ingester;
 use crate::batch::{Batch, Delivered};
 
 /// How long Postgres may take over one statement. What takes longer is tried again; an invocation has 60 s.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest reason a dead letter gives, in characters.
 const LONGEST_REASON: usize = 240;
 
@@ -59,7 +59,10 @@ impl Ingester {
 
     /// Stores the messages of a tenant in one statement. Where that is refused, each by itself, and of one that is
     /// refused each event by itself; the first fault from outside leaves the rest in the queue.
-    async fn store_tenant(&self, tenant: TenantId, delivered: Vec<Delivered>) -> Stored {
+    async fn store_tenant(&self, tenant: TenantId, mut delivered: Vec<Delivered>) -> Stored {
+        if !self.screen(&tenant, &mut delivered).await {
+            return Stored { stored: Vec::new(), failed: delivered };
+        }
         let all: Vec<&AcceptedEvents> = delivered.iter().filter_map(|one| one.accepted.as_ref()).collect();
         match self.ingest(&tenant, &all).await {
             Ok(()) => return Stored { stored: delivered, failed: Vec::new() },

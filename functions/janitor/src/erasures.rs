@@ -1,7 +1,8 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use store::{Counts, ErasedSubject, OpenErasure};
 
 use crate::{Error, Janitor, LONGEST_WAIT, Worked};
@@ -28,6 +29,20 @@ enum Further {
 struct Gone {
     users: HashSet<(TenantId, UserId)>,
     sessions: HashSet<SessionId>,
+    /// What was accepted is gone with them, by whose it was.
+    said: HashMap<(TenantId, UserId), Vec<Until>>,
+}
+
+/// Until when what was accepted is gone, of one session or of all.
+type Until = (Option<String>, Timestamp);
+
+/// Whose an accepted message is. What else is in a letter, and whether that can be read, does not matter.
+#[derive(Deserialize)]
+struct Addressed {
+    tenant: TenantId,
+    user: UserId,
+    session: String,
+    accepted_at: Option<Timestamp>,
 }
 
 impl Gone {
@@ -41,6 +56,19 @@ impl Gone {
             }
             WakeUp::Tick | WakeUp::Endpoint { .. } => false,
         }
+    }
+
+    /// Whether a letter holds what somebody said who was erased, or in a session that was. What was accepted after the
+    /// erasure is not of it; a letter that does not say when is.
+    fn holds(&self, body: &str) -> bool {
+        let Ok(Addressed { tenant, user, session, accepted_at }) = serde_json::from_str(body) else {
+            return false;
+        };
+        let Some(erased) = self.said.get(&(tenant, user)) else { return false };
+        erased.iter().any(|(name, erased_at)| {
+            name.as_ref().is_none_or(|name| *name == session)
+                && accepted_at.is_none_or(|accepted_at| accepted_at <= *erased_at)
+        })
     }
 }
 
@@ -190,6 +218,10 @@ impl Janitor {
         counts.add("archive_objects", i64::try_from(objects).unwrap_or(i64::MAX));
         self.keeper.count_erased(tenant, *id, &counts).await?;
         gone.sessions.extend(sessions.drain(..));
+        if erasure.subject != ErasedSubject::Memory {
+            let said = gone.said.entry((tenant.clone(), user.clone())).or_default();
+            said.push((session.clone(), erasure.erased_at));
+        }
         if erasure.subject == ErasedSubject::User {
             gone.users.insert((tenant.clone(), user.clone()));
         }
@@ -206,6 +238,11 @@ impl Janitor {
                 .await?;
             metrics::counter!("Tidied", "What" => "dead_letters").increment(deleted as u64);
         }
+        if let Some(letters) = self.ingest_dead_letters.as_deref().filter(|_| !gone.said.is_empty()) {
+            let deleted =
+                self.publisher.purge_letters(letters, MOST_LETTERS, |body| gone.holds(body)).await?;
+            metrics::counter!("Tidied", "What" => "dead_letters").increment(deleted as u64);
+        }
         self.keeper.vacuum().await?;
         for erasure in settled {
             let left = self.keeper.complete_erasure(erasure).await?;
@@ -218,5 +255,35 @@ impl Janitor {
         }
         self.keeper.vacuum_erasures().await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_letter_is_of_an_erasure_when_it_was_accepted_before_it() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let owner = |user: &str| (TenantId::new("acme").unwrap(), UserId::new(user).unwrap());
+        let mut gone = Gone::default();
+        gone.said.insert(owner("ada"), vec![(None, at(100))]);
+        gone.said
+            .insert(owner("ben"), vec![(Some("old".to_owned()), at(100)), (Some("new".to_owned()), at(200))]);
+        let holds = |tenant: &str, user: &str, session: &str, second: i64| {
+            let letter = json!({"format": 9, "tenant": tenant, "user": user, "session": session, "accepted_at": at(second)});
+            gone.holds(&letter.to_string())
+        };
+        assert!(
+            holds("acme", "ada", "any", 100) && !holds("acme", "ada", "any", 101),
+            "a new life is no part of it"
+        );
+        assert!(!holds("other", "ada", "any", 1) && !holds("acme", "eve", "any", 1));
+        assert!(holds("acme", "ben", "old", 100) && !holds("acme", "ben", "old", 150));
+        assert!(holds("acme", "ben", "new", 150) && !holds("acme", "ben", "third", 1));
+        assert!(gone.holds(r#"{"tenant": "acme", "user": "ada", "session": "any"}"#), "it does not say when");
+        assert!(!gone.holds("what nobody can read") && !gone.holds(r#"{"tenant": "acme"}"#));
     }
 }

@@ -69,6 +69,8 @@ pub struct Janitor {
     publisher: Publisher,
     routes: Routes,
     queue_url: Option<String>,
+    /// Of what was accepted and cannot be stored.
+    ingest_dead_letters: Option<String>,
     settings: Settings,
     now: fn() -> Timestamp,
 }
@@ -83,6 +85,7 @@ impl Janitor {
             publisher: services.publisher.clone(),
             routes: services.config.routes.clone(),
             queue_url: variables.get("JANITOR_QUEUE").filter(|url| !url.is_empty()).cloned(),
+            ingest_dead_letters: variables.get("INGEST_DEAD_LETTERS").filter(|url| !url.is_empty()).cloned(),
             settings: Settings::from_map(variables)?,
             now: services.now,
         })

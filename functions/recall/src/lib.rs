@@ -36,6 +36,7 @@ mod hydrate;
 mod mcp;
 mod memories;
 mod review;
+mod screen;
 mod search;
 mod sessions;
 mod shutdown;

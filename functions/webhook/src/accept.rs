@@ -66,10 +66,15 @@ pub(crate) struct AcceptedAs {
 }
 
 impl Parts {
-    /// Checks everything, shows the messages as pending, and puts the events into the queue.
-    pub(crate) async fn accept(&self, saying: Saying) -> Result<AcceptedAnswer, Problem> {
+    /// Checks everything, takes out what the tenant wants kept out, shows the messages as pending, and puts the events into the
+    /// queue.
+    pub(crate) async fn accept(&self, mut saying: Saying) -> Result<AcceptedAnswer, Problem> {
         check(&saying.said, saying.place)?;
         let now = (self.now)();
+        if self.screen(&mut saying, now).await? {
+            // What stands in a place may be longer than what stood there.
+            check(&saying.said, saying.place)?;
+        }
         let accepted_at = self.first_accepted_at(&saying, now).await?;
         let base = match &saying.request {
             None => (self.new_id)(),

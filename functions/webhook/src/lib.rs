@@ -15,6 +15,7 @@
 mod accept;
 mod events;
 mod headers;
+mod screen;
 mod sources;
 
 use std::sync::{Arc, OnceLock};

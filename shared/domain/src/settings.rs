@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::guard_policy::{GuardPolicy, read_or_redact};
 use crate::{MemoryType, Retention};
 
 /// What a tenant has of its own, as `tenants.settings` holds it. A field that is not given is the deployment's.
@@ -30,6 +31,9 @@ pub struct TenantSettings {
     pub review: ReviewPolicy,
     /// For how long what is old is kept.
     pub retention: Retention,
+    /// What is done about secrets and identifiers in what comes in.
+    #[serde(deserialize_with = "read_or_redact")]
+    pub guard: GuardPolicy,
 }
 
 impl TenantSettings {

@@ -26,16 +26,29 @@ pub struct NotLookedThrough {
 }
 
 impl Publisher {
-    /// Deletes the dead letters that `delete` picks, and answers how many there were. At most `most` are looked at, and
-    /// bodies that are no wake-up are left alone.
-    ///
-    /// Whatever is left is hidden for a minute at most: at the end, or when that minute is over, it can be received
-    /// again. A letter that could not be deleted is not counted and comes back.
+    /// Deletes the dead letters that `delete` picks among those that are wake-ups, as [`Self::purge_letters`] does.
     pub async fn purge_dead_letters(
         &self,
         queue_url: &str,
         most: usize,
         delete: impl Fn(&Envelope) -> bool,
+    ) -> Result<usize, NotLookedThrough> {
+        let delete = |body: &str| Envelope::parse(body).is_ok_and(|envelope| delete(&envelope));
+        self.purge_letters(queue_url, most, delete).await
+    }
+
+    /// Deletes the letters whose bodies `delete` picks, and answers how many there were. At most `most` are looked at.
+    ///
+    /// Of a FIFO queue, letters of a group wait behind those of it that are left: more than ten letters of a group are looked at only
+    /// as far as those before them are deleted.
+    ///
+    /// Whatever is left is hidden for a minute at most: at the end, or when that minute is over, it can be received
+    /// again. A letter that could not be deleted is not counted and comes back.
+    pub async fn purge_letters(
+        &self,
+        queue_url: &str,
+        most: usize,
+        delete: impl Fn(&str) -> bool,
     ) -> Result<usize, NotLookedThrough> {
         let failed = |reason: String, source: Box<dyn Error + Send + Sync>| NotLookedThrough {
             queue_url: queue_url.to_owned(),
@@ -57,10 +70,8 @@ impl Publisher {
             let messages = received.messages.unwrap_or_default();
             let known = seen.len();
             seen.extend(messages.iter().filter_map(|message| message.message_id.clone()));
-            let (picked, others): (Vec<Message>, Vec<Message>) = messages.into_iter().partition(|message| {
-                let body = message.body.as_deref().unwrap_or_default();
-                Envelope::parse(body).is_ok_and(|envelope| delete(&envelope))
-            });
+            let (picked, others): (Vec<Message>, Vec<Message>) =
+                messages.into_iter().partition(|message| delete(message.body.as_deref().unwrap_or_default()));
             if !picked.is_empty() {
                 let answer = self
                     .client()

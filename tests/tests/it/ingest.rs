@@ -1,9 +1,10 @@
 //! What is said over HTTP, until it is in the log: the two functions with a queue between them.
 
 mod bad_requests;
+mod erased;
 mod outages;
 mod sources;
-mod stage;
+pub(crate) mod stage;
 
 use serde_json::json;
 

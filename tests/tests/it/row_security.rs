@@ -310,9 +310,10 @@ impl Stage {
     }
 }
 
-/// Tables of nobody's: what the deployment has done to its own indexes, and which tables of applications it follows. Nobody
-/// but the owner writes there, and the reader where it notes how far it has come.
-const OF_THE_DEPLOYMENT: [&str; 4] = ["adopted_arrivals", "adopted_refusals", "adopted_tables", "upkeep"];
+/// Tables of nobody's: what the deployment has done to its own indexes, which tables of applications it follows, and the
+/// rules for secrets. Nobody but the owner writes there, and the reader where it notes how far it has come.
+const OF_THE_DEPLOYMENT: [&str; 5] =
+    ["adopted_arrivals", "adopted_refusals", "adopted_tables", "guard_rules", "upkeep"];
 const NOTED_BY_READER: [&str; 2] = ["adopted_arrivals", "adopted_tables"];
 
 /// Every statement by which a role could write to a table that is there.

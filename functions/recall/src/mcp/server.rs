@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::USER_HEADER;
 use super::tools::Tool;
 use crate::http::{Problem, Shared, Whole, read_arguments};
-use crate::memories::DeletionAsked;
+use crate::memories::{CorrectionAsked, DeletionAsked, NewMemoryAsked};
 
 const INSTRUCTIONS: &str = "\
 What is remembered of a user, learned from conversations. `recall` answers a question with memories and with what was said. \
@@ -61,11 +61,14 @@ impl Server {
             Tool::Status => written(&parts.status(tenant, &user, read_arguments(arguments)?).await?),
             Tool::List => written(&parts.list_memories(tenant, &user, read_arguments(arguments)?).await?),
             Tool::Remember => {
-                written(&parts.remember(tenant, &user, read_arguments(arguments)?, None).await?)
+                let mut asked: NewMemoryAsked = read_arguments(arguments)?;
+                parts.screen_memory(tenant, Some(&mut asked.content), Some(&mut asked.data)).await?;
+                written(&parts.remember(tenant, &user, asked, None).await?)
             }
             Tool::Correct => {
                 let id = memory(&mut arguments)?;
-                let asked = read_arguments(arguments)?;
+                let mut asked: CorrectionAsked = read_arguments(arguments)?;
+                parts.screen_memory(tenant, Some(&mut asked.content), asked.data.as_mut()).await?;
                 written(&parts.correct_memory(tenant, &user, id, asked, None).await?)
             }
             Tool::Forget => {

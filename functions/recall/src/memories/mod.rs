@@ -71,8 +71,9 @@ async fn remember(
     caller: Caller,
     PathOf(OfUser { user }): PathOf<OfUser>,
     key: IdempotencyKey,
-    Json(asked): Json<NewMemoryAsked>,
+    Json(mut asked): Json<NewMemoryAsked>,
 ) -> Result<Answer<MemoryWritten>, Problem> {
+    parts.screen_memory(&caller.tenant, Some(&mut asked.content), Some(&mut asked.data)).await?;
     let request = key.of("remember", &asked);
     let written = parts.remember(&caller.tenant, &user, asked, request.as_ref()).await?;
     let version = written.version;
@@ -156,8 +157,9 @@ async fn correct(
     caller: Caller,
     PathOf(OfMemory { user, id }): PathOf<OfMemory>,
     key: IdempotencyKey,
-    Json(asked): Json<CorrectionAsked>,
+    Json(mut asked): Json<CorrectionAsked>,
 ) -> Result<Answer<MemoryWritten>, Problem> {
+    parts.screen_memory(&caller.tenant, Some(&mut asked.content), asked.data.as_mut()).await?;
     let request = key.of("correct-memory", &json!([id, asked]));
     let written = parts.correct_memory(&caller.tenant, &user, MemoryId(id), asked, request.as_ref()).await?;
     let version = written.version;

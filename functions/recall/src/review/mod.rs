@@ -78,8 +78,9 @@ async fn decide(
     caller: Caller,
     PathOf(OfReview { id }): PathOf<OfReview>,
     Query(Nothing {}): Query<Nothing>,
-    Json(asked): Json<DecisionAsked, LONGEST_DECISION_BYTES>,
+    Json(mut asked): Json<DecisionAsked, LONGEST_DECISION_BYTES>,
 ) -> Result<Answer<DecisionAnswer>, Problem> {
+    parts.screen_memory(&caller.tenant, asked.content.as_mut(), asked.data.as_mut()).await?;
     let decision = asked.decision()?;
     let given = ReviewDecision {
         decision: &decision,

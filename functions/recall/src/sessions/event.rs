@@ -199,14 +199,15 @@ impl Parts {
         tenant: &TenantId,
         of: &OfSession,
         key: IdempotencyKey,
-        asked: EventsAsked,
+        mut asked: EventsAsked,
     ) -> Result<AppendedAnswer, Problem> {
-        let request = key.of("append events", &(&of.user, of.session.as_str(), &asked));
         if !(1..=MOST_EVENTS).contains(&asked.events.len()) {
             let detail =
                 format!("field `events` must be 1 to {MOST_EVENTS} events, got {}", asked.events.len());
             return Err(Problem::invalid("events", detail));
         }
+        self.screen_events(tenant, &mut asked.events).await?;
+        let request = key.of("append events", &(&of.user, of.session.as_str(), &asked));
         let expected = asked.expected_version.map(Whole::get);
         let events: Vec<NewEvent> = asked.events.into_iter().map(Into::into).collect();
         for (position, event) in events.iter().enumerate() {

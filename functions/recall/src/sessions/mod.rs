@@ -12,6 +12,7 @@ use store::SessionPath;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::event::EventAsked;
 use crate::http::{OfSession, Problem, Shared, postgres_is_down};
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {

@@ -2,6 +2,8 @@
 
 use domain::{KeyScope, MemoryType, WhenExhausted};
 use jiff::Timestamp;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -138,6 +140,84 @@ pub(crate) struct SettingsAsked {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<RetentionAsked>)]
     retention: Given<RetentionAsked>,
+    /// What is done about secrets and identifiers in what comes in, all of it.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<GuardAsked>)]
+    guard: Given<GuardAsked>,
+}
+
+/// What is done about secrets and identifiers in what comes in. What is not given is let in as it is.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct GuardAsked {
+    /// Keys, tokens and whatever else opens something.
+    secrets: ActionAsked,
+    /// What tells who somebody is: one word for every kind, or one for each.
+    identifiers: IdentifiersAsked,
+}
+
+/// `off` lets it in, `redact` puts its name in its place, `block` refuses what holds it.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ActionAsked {
+    #[default]
+    Off,
+    Redact,
+    Block,
+}
+
+/// What is done about identifiers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum IdentifiersAsked {
+    All(ActionAsked),
+    Each(EachIdentifierAsked),
+}
+
+/// What is done about each kind of identifier.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EachIdentifierAsked {
+    /// Numbers of payment cards.
+    credit_card: ActionAsked,
+    /// International bank account numbers.
+    iban: ActionAsked,
+    /// Telephone numbers.
+    phone: ActionAsked,
+    /// E-mail addresses.
+    email: ActionAsked,
+    /// Social security numbers of the United States.
+    us_ssn: ActionAsked,
+    /// Public addresses of the Internet.
+    ip_address: ActionAsked,
+}
+
+impl Default for IdentifiersAsked {
+    fn default() -> Self {
+        Self::All(ActionAsked::Off)
+    }
+}
+
+impl<'de> Deserialize<'de> for IdentifiersAsked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrKinds;
+        impl<'de> Visitor<'de> for WordOrKinds {
+            type Value = IdentifiersAsked;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("`off`, `redact`, `block` or an object with one of them for each kind")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
+                ActionAsked::deserialize(word.into_deserializer()).map(IdentifiersAsked::All)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                EachIdentifierAsked::deserialize(MapAccessDeserializer::new(map)).map(IdentifiersAsked::Each)
+            }
+        }
+        deserializer.deserialize_any(WordOrKinds)
+    }
 }
 
 /// For how long what is old is kept, in days; 0 is for ever, and what is not given is the deployment's.
@@ -265,6 +345,13 @@ mod tests {
             (json!({"when_exhausted": "stop"}), "when_exhausted", "pause"),
             (json!({"review": {"kinds": []}}), "kinds", "unknown"),
             (json!({"review": {"types": ["opinion"]}}), "review.types[0]", "opinion"),
+            (json!({"guard": "redact"}), "guard", "GuardAsked"),
+            (json!({"guard": {"secrets": "hide"}}), "guard.secrets", "redact"),
+            (json!({"guard": {"names": "redact"}}), "names", "unknown"),
+            (json!({"guard": {"identifiers": "on"}}), "guard.identifiers", "redact"),
+            (json!({"guard": {"identifiers": 1}}), "guard.identifiers", "redact"),
+            (json!({"guard": {"identifiers": {"iban": true}}}), "guard.identifiers.iban", "ActionAsked"),
+            (json!({"guard": {"identifiers": {"passport": "block"}}}), "passport", "unknown"),
         ] {
             let problem = asked(&body).unwrap_err();
             assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some(parameter)), "{body}");
@@ -290,7 +377,10 @@ mod tests {
             "ingest_events_per_day": 7, "confidence_floor": 0.5, "memories_per_user": 8,
             "review": {"below_confidence": 0.25, "types": ["fact"], "agents": ["summarizer"]},
             "retention": {"versions_days": 1, "runs_days": 2, "checkpoints_days": 3, "checkpoints_kept": 4,
-                          "deleted_days": 5, "expired_days": 6, "faded_days": 7, "deliveries_days": 8, "archive_days": 9}
+                          "deleted_days": 5, "expired_days": 6, "faded_days": 7, "deliveries_days": 8, "archive_days": 9},
+            "guard": {"secrets": "block",
+                      "identifiers": {"credit_card": "block", "iban": "redact", "phone": "off", "email": "redact",
+                                      "us_ssn": "block", "ip_address": "off"}}
         });
         let fields = asked(&body).unwrap().fields(true).unwrap();
         let settings: TenantSettings = serde_json::from_value(fields).unwrap();

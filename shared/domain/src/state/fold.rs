@@ -178,6 +178,7 @@ impl SessionState {
             }
             EventKind::NodeTransition => {
                 let mut payload = payload;
+                payload.remove(OWN_PAYLOAD);
                 payload.remove("from");
                 if let Some(node) = payload.remove("to").as_ref().and_then(name) {
                     node.clone_into(&mut self.current_node);

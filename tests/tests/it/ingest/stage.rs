@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hot::Hot;
 use ingester::Ingester;
+use janitor::Janitor;
 use lambda_http::Body;
 use local::chaos::proxy::{Proxy, Weather};
 use model::Embedder;
@@ -18,20 +19,21 @@ use uuid::Uuid;
 use webhook::Webhook;
 
 /// What an event looks like in a request.
-pub(super) fn event(user: &str, session: &str, content: &str) -> Value {
+pub(crate) fn event(user: &str, session: &str, content: &str) -> Value {
     json!({"user": user, "session": session, "role": "user", "content": content})
 }
 
-pub(super) struct Stage {
-    pub(super) owner: tokio_postgres::Client,
-    pub(super) webhook: Webhook,
-    pub(super) ingester: Ingester,
-    pub(super) recall: Recall,
-    pub(super) hot: Hot,
+pub(crate) struct Stage {
+    pub(crate) owner: tokio_postgres::Client,
+    pub(crate) webhook: Webhook,
+    pub(crate) ingester: Ingester,
+    pub(crate) recall: Recall,
+    pub(crate) janitor: Janitor,
+    pub(crate) hot: Hot,
     store: store::Store,
-    pub(super) aws: TestAws,
+    pub(crate) aws: TestAws,
     /// Between the functions and Postgres.
-    pub(super) line: Proxy,
+    pub(crate) line: Proxy,
     queue: String,
     dead_letters: String,
     _database: TestDatabase,
@@ -43,7 +45,7 @@ fn new_id() -> Uuid {
 }
 
 impl Stage {
-    pub(super) async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let (database, aws) = (TestDatabase::create().await.unwrap(), TestAws::create().await.unwrap());
         let owner = database.client().await.unwrap();
         owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
@@ -64,6 +66,7 @@ impl Stage {
             ("SEALING_KEY", "a key of these tests that is long enough"),
             (webhook::QUEUE, &queue),
             (ingester::DEAD_LETTERS, &dead_letters),
+            ("ERASURE_SETTLE_SECONDS", "0"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -73,6 +76,7 @@ impl Stage {
             owner,
             webhook: Webhook::from_services(&services).await.unwrap(),
             ingester: Ingester::from_services(&services).unwrap(),
+            janitor: Janitor::from_services(&services).unwrap(),
             recall: Recall::new(
                 services.store.clone(),
                 services.hot.clone(),
@@ -91,52 +95,53 @@ impl Stage {
     }
 
     /// The webhook with another queue, which need not exist.
-    pub(super) fn webhook_to(&self, queue: &str, now: fn() -> jiff::Timestamp) -> Webhook {
+    pub(crate) fn webhook_to(&self, queue: &str, now: fn() -> jiff::Timestamp) -> Webhook {
         let retries = backon::ExponentialBuilder::default().with_max_times(0);
         let publisher = Publisher::new(self.aws.sqs()).with_retries(retries);
         Webhook::new(self.store.clone(), self.hot.clone(), None, publisher, queue.to_owned(), now, new_id)
     }
 
     /// Stores accepted events and does nothing else.
-    pub(super) async fn ingest_only(&self, accepted: &domain::AcceptedEvents) {
+    pub(crate) async fn ingest_only(&self, accepted: &domain::AcceptedEvents) {
         self.store.ingest(&accepted.tenant, &[accepted]).await.unwrap();
     }
 
-    pub(super) fn queue(&self) -> &str {
+    pub(crate) fn queue(&self) -> &str {
         &self.queue
     }
 
     /// For as long as this, nobody reaches Postgres.
-    pub(super) fn stop_postgres(&self) {
+    pub(crate) fn stop_postgres(&self) {
         self.line.change(Weather::Refuse, Duration::from_mins(10));
         self.line.reset();
     }
 
-    pub(super) fn start_postgres(&self) {
+    pub(crate) fn start_postgres(&self) {
         self.line.clear();
     }
 
-    pub(super) async fn say(&self, events: &[Value]) -> (u16, Value) {
+    pub(crate) async fn say(&self, events: &[Value]) -> (u16, Value) {
         self.post("/v1/events", &[], &json!({ "events": events }).to_string()).await
     }
 
-    pub(super) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
         post_to(&self.webhook, path, headers, body).await
     }
 
     /// Asks what manages webhook sources.
-    pub(super) async fn manage(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn manage(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut event: Value = serde_json::from_str(include_str!("../../../events/webhook.json")).unwrap();
         event["rawPath"] = path.into();
         event["requestContext"]["http"]["path"] = path.into();
         event["requestContext"]["http"]["method"] = method.into();
+        event["headers"]["accept"] = "application/json, text/event-stream".into();
         event["body"] = if body.is_null() { Value::Null } else { body.to_string().into() };
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         answered(self.recall.handle(request).await)
     }
 
     /// Takes up to ten messages from the queue.
-    pub(super) async fn receive(&self) -> Vec<aws_sdk_sqs::types::Message> {
+    pub(crate) async fn receive(&self) -> Vec<aws_sdk_sqs::types::Message> {
         let received = self
             .aws
             .sqs()
@@ -152,7 +157,7 @@ impl Stage {
     }
 
     /// Hands messages to the ingester; answers which of them come again.
-    pub(super) async fn hand_over(&self, messages: &[aws_sdk_sqs::types::Message]) -> BTreeSet<String> {
+    pub(crate) async fn hand_over(&self, messages: &[aws_sdk_sqs::types::Message]) -> BTreeSet<String> {
         let records: Vec<Value> = messages
             .iter()
             .map(|message| {
@@ -174,7 +179,7 @@ impl Stage {
     }
 
     /// Forgets messages that were handled.
-    pub(super) async fn delete(&self, messages: &[aws_sdk_sqs::types::Message]) {
+    pub(crate) async fn delete(&self, messages: &[aws_sdk_sqs::types::Message]) {
         for message in messages {
             let handle = message.receipt_handle().unwrap();
             self.aws
@@ -189,7 +194,7 @@ impl Stage {
     }
 
     /// Has messages delivered again at once, as if whoever had them had died long ago.
-    pub(super) async fn give_back(&self, messages: &[aws_sdk_sqs::types::Message]) {
+    pub(crate) async fn give_back(&self, messages: &[aws_sdk_sqs::types::Message]) {
         for message in messages {
             let request = self.aws.sqs().change_message_visibility().queue_url(&self.queue);
             let handle = message.receipt_handle().unwrap();
@@ -198,7 +203,7 @@ impl Stage {
     }
 
     /// Takes messages from the queue to the ingester until none is left that is visible.
-    pub(super) async fn ingest(&self) {
+    pub(crate) async fn ingest(&self) {
         loop {
             let messages = self.receive().await;
             if messages.is_empty() {
@@ -212,7 +217,7 @@ impl Stage {
     }
 
     /// How many messages are in the queue, seen or not.
-    pub(super) async fn waiting(&self) -> u32 {
+    pub(crate) async fn waiting(&self) -> u32 {
         use aws_sdk_sqs::types::QueueAttributeName;
         let asked = self.aws.sqs().get_queue_attributes().queue_url(&self.queue);
         let attributes = asked.attribute_names(QueueAttributeName::All).send().await.unwrap();
@@ -227,7 +232,7 @@ impl Stage {
     }
 
     /// The body of each dead letter, and why it is one.
-    pub(super) async fn dead_letters(&self) -> Vec<(String, String)> {
+    pub(crate) async fn dead_letters(&self) -> Vec<(String, String)> {
         let messages = self.aws.drain(&self.dead_letters).await.unwrap();
         messages
             .into_iter()
@@ -240,14 +245,14 @@ impl Stage {
     }
 
     /// Puts a message into the queue that nobody made.
-    pub(super) async fn send_raw(&self, group: &str, body: &str) {
+    pub(crate) async fn send_raw(&self, group: &str, body: &str) {
         let request = self.aws.sqs().send_message().queue_url(&self.queue).message_body(body);
         let request = request.message_group_id(group.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         request.message_deduplication_id(new_id().to_string()).send().await.unwrap();
     }
 
     /// What the log has of a session of the default tenant, in its order.
-    pub(super) async fn logged(&self, user: &str, session: &str) -> Vec<String> {
+    pub(crate) async fn logged(&self, user: &str, session: &str) -> Vec<String> {
         let rows = self
             .owner
             .query(
@@ -261,7 +266,7 @@ impl Stage {
     }
 
     /// What hydrate shows of a session.
-    pub(super) async fn hydrate(&self, user: &str, query: &str) -> (u16, Value) {
+    pub(crate) async fn hydrate(&self, user: &str, query: &str) -> (u16, Value) {
         let mut event: Value = serde_json::from_str(include_str!("../../../events/hydrate.json")).unwrap();
         let path = format!("/v1/users/{user}/hydrate");
         event["rawPath"] = path.clone().into();
@@ -272,7 +277,7 @@ impl Stage {
     }
 
     /// The contents of what hydrate shows as pending.
-    pub(super) async fn pending(&self, user: &str, session: &str) -> Vec<String> {
+    pub(crate) async fn pending(&self, user: &str, session: &str) -> Vec<String> {
         let (status, answer) = self.hydrate(user, &format!("session={session}")).await;
         assert_eq!(status, 200, "{answer}");
         let pending = answer["pending_messages"].as_array().unwrap();
@@ -280,7 +285,7 @@ impl Stage {
     }
 }
 
-pub(super) async fn post_to(
+pub(crate) async fn post_to(
     webhook: &Webhook,
     path: &str,
     headers: &[(&str, &str)],

@@ -1,0 +1,134 @@
+//! The last gate: what a tenant wants kept out does not get into the log, whoever put it into the queue.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use domain::{AcceptedEvent, GuardAction, GuardPolicy, TenantId};
+use guard::{Found, screen_event};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::Ingester;
+use crate::batch::Delivered;
+use crate::store_batch::PATIENCE;
+
+/// For how long a process believes what it read.
+const BELIEVED: SignedDuration = SignedDuration::from_secs(30);
+/// Of how many tenants a process remembers what they want.
+const MOST_KNOWN: usize = 10_000;
+
+/// What tenants want kept out, and when that was read.
+#[derive(Debug, Default)]
+pub(crate) struct Policies(Mutex<HashMap<TenantId, (Timestamp, GuardPolicy)>>);
+
+impl Policies {
+    fn last(&self, tenant: &TenantId) -> Option<(Timestamp, GuardPolicy)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied()
+    }
+
+    fn remember(&self, tenant: &TenantId, policy: GuardPolicy, now: Timestamp) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(tenant.clone(), (now, policy));
+    }
+}
+
+impl Ingester {
+    /// Looks through the events of a tenant; false when nobody can say now what it wants kept out. They are looked through even
+    /// then by what was known last, because those that wait are shown.
+    pub(crate) async fn screen(&self, tenant: &TenantId, delivered: &mut [Delivered]) -> bool {
+        let now = (self.now)();
+        let known = self.policies.last(tenant);
+        let (policy, is_current) = match known {
+            Some((read_at, policy)) if now.duration_since(read_at) < BELIEVED => (policy, true),
+            _ => match tokio::time::timeout(PATIENCE, self.store.tenant_settings(tenant)).await {
+                Ok(Ok(settings)) => {
+                    self.policies.remember(tenant, settings.guard, now);
+                    (settings.guard, true)
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the settings of a tenant were not read");
+                    (known.map(|(_, policy)| policy).unwrap_or_default(), false)
+                }
+                Err(_elapsed) => {
+                    tracing::warn!("the settings of a tenant were not read in time");
+                    (known.map(|(_, policy)| policy).unwrap_or_default(), false)
+                }
+            },
+        };
+        if !policy.is_off() {
+            let events = delivered.iter_mut().filter_map(|one| one.accepted.as_mut());
+            for event in events.flat_map(|accepted| &mut accepted.events) {
+                screened(tenant, policy, event);
+            }
+        }
+        is_current
+    }
+}
+
+/// Takes out of an event what is to be redacted. One that holds what is to be blocked was accepted all the same: it keeps its
+/// place, and says nothing but that.
+fn screened(tenant: &TenantId, policy: GuardPolicy, event: &mut AcceptedEvent) {
+    match screen_event(policy, event.content.as_mut(), &mut event.payload) {
+        Ok(found) => found.tell(tenant, GuardAction::Redact),
+        Err(blocked) => {
+            let found = Found::from(blocked.rule);
+            found.tell(tenant, GuardAction::Block);
+            event.content = event.content.as_ref().map(|_said| found.in_place());
+            event.payload = json!({});
+            found.record(GuardAction::Block, &mut event.payload);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{EventKind, IdentifierActions};
+
+    use super::*;
+
+    fn event(content: Option<&str>, payload: serde_json::Value) -> AcceptedEvent {
+        AcceptedEvent {
+            kind: if content.is_some() { EventKind::Message } else { EventKind::ToolCall },
+            role: content.map(|_| "user".to_owned()),
+            speaker: Some("ada@example.com".to_owned()),
+            content: content.map(str::to_owned),
+            payload,
+            schema_version: 2,
+            idempotency_key: "k".to_owned(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+            written_at: None,
+        }
+    }
+
+    fn screened_by(action: GuardAction, mut event: AcceptedEvent) -> AcceptedEvent {
+        let policy = GuardPolicy { identifiers: IdentifierActions::all(action), ..GuardPolicy::default() };
+        screened(&TenantId::new("acme").unwrap(), policy, &mut event);
+        event
+    }
+
+    #[test]
+    fn what_is_blocked_keeps_its_place_and_says_nothing() {
+        let blocked = screened_by(GuardAction::Block, event(Some("ada@example.com"), json!({"a": 1})));
+        let record = json!({"afterthought": {"guard": {"blocked": {"email": 1}}}});
+        assert_eq!(
+            (blocked.content.as_deref(), &blocked.payload),
+            (Some("[blocked: e-mail address]"), &record)
+        );
+        assert_eq!(
+            (blocked.idempotency_key.as_str(), blocked.speaker.as_deref()),
+            ("k", Some("ada@example.com"))
+        );
+        let called = screened_by(GuardAction::Block, event(None, json!({"to": ["ada@example.com"]})));
+        assert_eq!((called.content, called.payload), (None, record));
+    }
+
+    #[test]
+    fn what_was_looked_through_before_stays_as_it_is() {
+        let once = screened_by(GuardAction::Redact, event(Some("mail ada@example.com"), json!({"a": 1})));
+        assert_eq!(once.content.as_deref(), Some("mail [e-mail address]"));
+        assert_eq!(screened_by(GuardAction::Redact, once.clone()), once);
+    }
+}
