@@ -345,12 +345,12 @@ mod tests {
             (json!({"when_exhausted": "stop"}), "when_exhausted", "pause"),
             (json!({"review": {"kinds": []}}), "kinds", "unknown"),
             (json!({"review": {"types": ["opinion"]}}), "review.types[0]", "opinion"),
-            (json!({"guard": "redact"}), "guard", "GuardAsked"),
+            (json!({"guard": "redact"}), "guard", "expected"),
             (json!({"guard": {"secrets": "hide"}}), "guard.secrets", "redact"),
             (json!({"guard": {"names": "redact"}}), "names", "unknown"),
             (json!({"guard": {"identifiers": "on"}}), "guard.identifiers", "redact"),
             (json!({"guard": {"identifiers": 1}}), "guard.identifiers", "redact"),
-            (json!({"guard": {"identifiers": {"iban": true}}}), "guard.identifiers.iban", "ActionAsked"),
+            (json!({"guard": {"identifiers": {"iban": true}}}), "guard.identifiers.iban", "expected"),
             (json!({"guard": {"identifiers": {"passport": "block"}}}), "passport", "unknown"),
         ] {
             let problem = asked(&body).unwrap_err();
