@@ -1,9 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use store::{ArrivedRow, Store};
 use tokio::sync::Notify;
+
+use crate::pauses;
 
 /// How many rows one statement notes.
 const ROWS: usize = 5_000;
@@ -32,12 +33,7 @@ impl Arrivals {
     /// was lost, is read twice and stored once.
     pub(crate) async fn note(&self, rows: &[ArrivedRow], adopted: bool) {
         for rows in rows.chunks(ROWS) {
-            let mut pauses = ExponentialBuilder::default()
-                .with_jitter()
-                .with_min_delay(Duration::from_millis(200))
-                .with_max_delay(Duration::from_secs(30))
-                .without_max_times()
-                .build();
+            let mut pauses = pauses::unending(Duration::from_millis(200), Duration::from_secs(30));
             while let Err(error) = self.store.note_arrivals(rows).await {
                 tracing::warn!(%error, "new rows of adopted tables were not noted, trying again");
                 if let Some(pause) = pauses.next() {

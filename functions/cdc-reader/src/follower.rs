@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use domain::{RowMapping, TenantId};
 use jiff::Timestamp;
 use queue::{NotAllAccepted, Publisher};
@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::Arrivals;
+use crate::{Arrivals, pauses};
 
 mod event;
 mod read;
@@ -116,11 +116,11 @@ impl TableFollower {
 
     /// Follows whenever the slot is held. Ends when whoever holds the slot is gone.
     pub async fn run(&mut self, mut holding: watch::Receiver<bool>) {
-        let mut pauses = pauses();
+        let mut pauses = reading_pauses();
         while holding.wait_for(|holding| *holding).await.is_ok() {
             let next = match self.round().await {
                 Ok(next) => {
-                    pauses = self::pauses();
+                    pauses = reading_pauses();
                     next
                 }
                 Err(stopped) => {
@@ -288,11 +288,6 @@ impl Stopped {
     }
 }
 
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_jitter()
-        .with_min_delay(Duration::from_millis(500))
-        .with_max_delay(Duration::from_secs(30))
-        .without_max_times()
-        .build()
+fn reading_pauses() -> ExponentialBackoff {
+    pauses::unending(Duration::from_millis(500), Duration::from_secs(30))
 }

@@ -17,6 +17,7 @@ mod follower;
 mod hosting;
 mod keeper;
 mod lane;
+mod pauses;
 pub mod pgoutput;
 mod progress;
 mod reader;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use futures::FutureExt;
 use jiff::Timestamp;
 use pgwire_replication::{Lsn, PgWireError, ReplicationClient, ReplicationEvent};
@@ -15,7 +15,7 @@ use crate::error::Verdict;
 use crate::pgoutput::Message;
 use crate::progress::Progress;
 use crate::stand_by::{Lifetime, WhenBusy};
-use crate::{Error, Sink, Source};
+use crate::{Error, Sink, Source, pauses};
 
 /// How often a reader that stands by looks whether the slot is free.
 const STAND_BY_INTERVAL: Duration = Duration::from_millis(250);
@@ -391,10 +391,5 @@ fn report_lag(wal_end: Lsn, confirmed: u64) {
 }
 
 fn reconnect_pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_jitter()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(10))
-        .without_max_times()
-        .build()
+    pauses::unending(Duration::from_millis(100), Duration::from_secs(10))
 }

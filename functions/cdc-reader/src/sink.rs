@@ -3,14 +3,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::ExponentialBuilder;
 use domain::Envelope;
 use futures::future::{join, join_all};
 use jiff::Timestamp;
 use queue::{Publisher, Routes};
 use tokio::time::Instant;
 
-use crate::{Arrivals, BulkLane, Wakes};
+use crate::{Arrivals, BulkLane, Wakes, pauses};
 
 /// The one agent that is woken by new memories.
 pub(crate) const INDEXER: &str = "indexer";
@@ -105,12 +105,7 @@ impl Queues {
             None => self.publisher.clone(),
         };
         let began = Instant::now();
-        let mut pauses = ExponentialBuilder::default()
-            .with_jitter()
-            .with_min_delay(Duration::from_millis(200))
-            .with_max_delay(Duration::from_secs(30))
-            .without_max_times()
-            .build();
+        let mut pauses = pauses::unending(Duration::from_millis(200), Duration::from_secs(30));
         while let Err(error) = publisher.publish(queue_url, &envelopes).await {
             metrics::counter!("PublishFailures").increment(1);
             envelopes = error.envelopes;
