@@ -14,14 +14,8 @@ const PLACES: [&str; 10] =
     ["Lisbon", "Oslo", "Kyoto", "Montreal", "Bologna", "Valencia", "Nairobi", "Utrecht", "Leeds", "Boston"];
 const COMPANIES: [&str; 6] = ["Siemens", "Philips", "Airbus", "Nokia", "Bosch", "Danone"];
 const THINGS: [&str; 8] = [
-    "budget report",
-    "rental contract",
-    "slide deck",
-    "insurance form",
-    "travel booking",
-    "tax return",
-    "data model",
-    "release notes",
+    "budget report", "rental contract", "slide deck", "insurance form", "travel booking", "tax return",
+    "data model", "release notes",
 ];
 const DAYS: [&str; 5] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"];
 

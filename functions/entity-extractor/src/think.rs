@@ -30,17 +30,7 @@ const LONGEST_WORD: usize = 24;
 
 /// Speakers that are roles, not people.
 const ROLES: [&str; 12] = [
-    "user",
-    "assistant",
-    "system",
-    "tool",
-    "ai",
-    "bot",
-    "chatbot",
-    "agent",
-    "human",
-    "customer",
-    "support",
+    "user", "assistant", "system", "tool", "ai", "bot", "chatbot", "agent", "human", "customer", "support",
     "me",
 ];
 const FIRST_PERSON: [&str; 8] = ["i", "i'm", "i've", "i'll", "i'd", "my", "me", "we"];
@@ -197,18 +187,7 @@ fn full_name<'a>(mention: &'a Mention, named: &'a [Mention]) -> &'a Mention {
 /// "Ana Souza" of "Dr. Ana Souza"; the title stays in the aliases.
 fn without_title(name: &str) -> &str {
     const TITLES: [&str; 13] = [
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "prof",
-        "professor",
-        "sir",
-        "madam",
-        "rev",
-        "senator",
-        "president",
+        "dr", "mr", "mrs", "ms", "miss", "prof", "professor", "sir", "madam", "rev", "senator", "president",
         "governor",
     ];
     match name.split_once(' ') {

@@ -174,23 +174,8 @@ fn dates_are_resolved_in_the_time_zone_of_the_message() {
 #[test]
 fn long_lines_and_strange_texts_take_linear_time() {
     let pieces = [
-        "a",
-        "Mr ",
-        "Aaaa ",
-        "last May 7 of ",
-        "hahaha",
-        "@",
-        "http://",
-        ". ",
-        "\u{202e}שלום ",
-        "😀",
-        "İ",
-        "1/",
-        "I ",
-        "my ",
-        "I love a, ",
-        "I live in May, ",
-        "' \"",
+        "a", "Mr ", "Aaaa ", "last May 7 of ", "hahaha", "@", "http://", ". ", "\u{202e}שלום ", "😀", "İ",
+        "1/", "I ", "my ", "I love a, ", "I live in May, ", "' \"",
     ];
     for piece in pieces {
         let text = piece.repeat(200_000 / piece.len());

@@ -456,16 +456,7 @@ fn five_thousand_memories() {
     let subjects = ["Ada", "Bob", "Caroline", "Dan", "Eve"];
     let verbs = ["likes", "paints", "visited", "bought", "wants", "lost", "found", "cooks"];
     let things = [
-        "tea",
-        "a dog",
-        "the river",
-        "old books",
-        "Lisbon",
-        "red shoes",
-        "a bicycle",
-        "bread",
-        "jazz",
-        "maps",
+        "tea", "a dog", "the river", "old books", "Lisbon", "red shoes", "a bicycle", "bread", "jazz", "maps",
     ];
     let memories: Vec<UserMemory> = (0..5000_u128)
         .map(|id| {

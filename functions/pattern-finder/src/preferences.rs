@@ -10,20 +10,8 @@ use crate::said::{Said, Sentence, Word};
 
 /// What may stand between "I" and "like".
 const BETWEEN: [&str; 14] = [
-    "really",
-    "just",
-    "also",
-    "always",
-    "still",
-    "absolutely",
-    "truly",
-    "so",
-    "totally",
-    "especially",
-    "'ve",
-    "have",
-    "do",
-    "definitely",
+    "really", "just", "also", "always", "still", "absolutely", "truly", "so", "totally", "especially", "'ve",
+    "have", "do", "definitely",
 ];
 
 #[derive(Debug, Default)]

@@ -181,30 +181,9 @@ async fn what_is_not_said_any_more_is_closed_unless_somebody_keeps_it() {
 #[tokio::test]
 async fn a_user_has_twenty_patterns_at_most() {
     let things = [
-        "telescope",
-        "violin",
-        "bicycle",
-        "garden",
-        "kayak",
-        "camera",
-        "drone",
-        "sailboat",
-        "aquarium",
-        "greenhouse",
-        "accordion",
-        "typewriter",
-        "motorcycle",
-        "trampoline",
-        "tractor",
-        "piano",
-        "beehive",
-        "sauna",
-        "lathe",
-        "loom",
-        "harp",
-        "scooter",
-        "guitar",
-        "trumpet",
+        "telescope", "violin", "bicycle", "garden", "kayak", "camera", "drone", "sailboat", "aquarium",
+        "greenhouse", "accordion", "typewriter", "motorcycle", "trampoline", "tractor", "piano", "beehive",
+        "sauna", "lathe", "loom", "harp", "scooter", "guitar", "trumpet",
     ];
     let mut events = Vec::new();
     for (number, day) in (1..).zip([0, 4, 8, 12]) {

@@ -314,12 +314,7 @@ fn a_known_pattern_keeps_its_name() {
 /// Sentences that lead to patterns in many combinations.
 fn line() -> impl Strategy<Value = String> {
     let subjects = prop::sample::select(vec![
-        "my bike",
-        "the garden",
-        "a guitar",
-        "pottery",
-        "the Lisbon flat",
-        "my sister",
+        "my bike", "the garden", "a guitar", "pottery", "the Lisbon flat", "my sister",
     ]);
     prop_oneof![
         subjects.clone().prop_map(|thing| format!("I spent the day with {thing}.")),

@@ -378,13 +378,7 @@ fn fresh(agent: &str, window: &Window, thought: &Thought, evidence: &Admitted) -
     });
     Memory {
         id: memory_id(
-            &window.tenant,
-            window.session,
-            agent,
-            thought.kind,
-            &thought.key,
-            through,
-            window.generation,
+            &window.tenant, window.session, agent, thought.kind, &thought.key, through, window.generation,
         ),
         kind: thought.kind,
         scope: thought.scope,

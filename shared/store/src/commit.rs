@@ -380,13 +380,8 @@ pub(crate) async fn write_memories(
                 .execute(
                     &writes.update,
                     &[
-                        &seen.ids,
-                        &seen.contents,
-                        &seen.data,
-                        &seen.confidences,
-                        &seen.valid_from,
-                        &seen.on_conflicts,
-                        &seen.review_reasons,
+                        &seen.ids, &seen.contents, &seen.data, &seen.confidences, &seen.valid_from,
+                        &seen.on_conflicts, &seen.review_reasons,
                     ],
                 )
                 .await
@@ -525,15 +520,8 @@ pub(crate) async fn write_run(
                 .execute(
                     &writes.ledger,
                     &[
-                        &id,
-                        &tenant,
-                        &window.session.0,
-                        &run.agent,
-                        &ledger.outcomes,
-                        &ledger.kinds,
-                        &ledger.memories,
-                        &ledger.reasons,
-                        &ledger.evidence,
+                        &id, &tenant, &window.session.0, &run.agent, &ledger.outcomes, &ledger.kinds,
+                        &ledger.memories, &ledger.reasons, &ledger.evidence,
                     ],
                 )
                 .await

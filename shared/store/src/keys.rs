@@ -105,16 +105,8 @@ impl Store {
         let hash = new.hash.as_bytes().as_slice();
         let replaces: Option<Uuid> = None;
         let values: [&(dyn ToSql + Sync); 10] = [
-            &new.id,
-            &tenant,
-            &new.name,
-            &new.hint,
-            &hash,
-            &scopes,
-            &replaces,
-            &new.created_at,
-            &new.expires_at,
-            &MOST_KEYS,
+            &new.id, &tenant, &new.name, &new.hint, &hash, &scopes, &replaces, &new.created_at,
+            &new.expires_at, &MOST_KEYS,
         ];
         let ((), made, ()) =
             try_join!(transaction.begin(), transaction.query(&insert, &values), transaction.commit())?;
@@ -198,15 +190,7 @@ impl Store {
         let hash = new.hash.as_bytes().as_slice();
         let replaces = Some(id);
         let values: [&(dyn ToSql + Sync); 10] = [
-            &new.id,
-            &tenant,
-            &replaced.name,
-            &new.hint,
-            &hash,
-            &scopes,
-            &replaces,
-            &now,
-            &new.expires_at,
+            &new.id, &tenant, &replaced.name, &new.hint, &hash, &scopes, &replaces, &now, &new.expires_at,
             &MOST_KEYS,
         ];
         let made = transaction.query(&insert, &values).await?;

@@ -58,13 +58,7 @@ impl Store {
                             .execute(
                                 &statement,
                                 &[
-                                    quarantined,
-                                    &session,
-                                    &agent,
-                                    &window.after,
-                                    &through,
-                                    &error,
-                                    &input,
+                                    quarantined, &session, &agent, &window.after, &through, &error, &input,
                                     &output,
                                 ],
                             )

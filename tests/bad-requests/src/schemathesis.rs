@@ -25,14 +25,7 @@ pub(crate) async fn ask(cache: &Cache, url: &str, per_operation: u32, seed: u64,
         .args(["-c", "from schemathesis.cli import schemathesis; schemathesis()", "run"])
         .arg(format!("{url}/v1/openapi.json"))
         .args([
-            "--url",
-            url,
-            "--phases",
-            "coverage,fuzzing",
-            "--mode",
-            "all",
-            "--checks",
-            "not_a_server_error",
+            "--url", url, "--phases", "coverage,fuzzing", "--mode", "all", "--checks", "not_a_server_error",
         ])
         .args(["--continue-on-failure", "--no-shrink", "--generation-database", "none", "--no-color"])
         .args(["--suppress-health-check", "all", "--request-timeout", "60", "--workers", "1"])

@@ -21,31 +21,9 @@ const WRITTEN_ACROSS: [(&str, &str); 4] =
     [(OPERATOR, "holds"), (OPERATOR, "agent_cursors"), (OPERATOR, "agent_runs"), (OPERATOR, "tenants")];
 /// Columns that hold what people said, what was made of it, or what opens something.
 const CONTENT: [&str; 25] = [
-    "content",
-    "archived_digest",
-    "data",
-    "metadata",
-    "preferences",
-    "learned_facts",
-    "state",
-    "patch",
-    "input",
-    "result",
-    "answer",
-    "hash",
-    "edited_content",
-    "edited_data",
-    "note",
-    "embedding",
-    "long_embedding",
-    "terms",
-    "wording",
-    "key",
-    "names",
-    "secrets",
-    "secret",
-    "old_secret",
-    "payload",
+    "content", "archived_digest", "data", "metadata", "preferences", "learned_facts", "state", "patch",
+    "input", "result", "answer", "hash", "edited_content", "edited_data", "note", "embedding",
+    "long_embedding", "terms", "wording", "key", "names", "secrets", "secret", "old_secret", "payload",
 ];
 
 /// How a row of a tenant is made in each table, in this order; `$t` is the tenant. Rows that hang together share identifiers

@@ -8,14 +8,8 @@ pub(crate) const NAMES: [&str; 20] = [
 
 /// People the user knows.
 pub(crate) const RELATIVES: [&str; 8] = [
-    "My cousin Dora",
-    "My brother Felix",
-    "My friend Agnes",
-    "My aunt Rosa",
-    "My colleague Ivan",
-    "My sister Carla",
-    "My neighbour Otto",
-    "My uncle Bert",
+    "My cousin Dora", "My brother Felix", "My friend Agnes", "My aunt Rosa", "My colleague Ivan",
+    "My sister Carla", "My neighbour Otto", "My uncle Bert",
 ];
 
 /// What the user, or the other person, says beside the topics. `{day}` and `{thing}` vary.

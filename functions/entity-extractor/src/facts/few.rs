@@ -55,18 +55,8 @@ fn is_count(word: &str) -> bool {
 
 fn is_of_date(word: &str) -> bool {
     const MONTHS: [&str; 12] = [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+        "november", "december",
     ];
     let word = word.trim_end_matches(',');
     let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());

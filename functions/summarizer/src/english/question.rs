@@ -8,32 +8,9 @@ use super::words::{Word, is_adverb};
 
 /// Verbs that nobody is asked to do: "Can you swim?" asks whether, "Can you call?" asks to.
 const ABLE: &[&str] = &[
-    "swim",
-    "speak",
-    "drive",
-    "see",
-    "hear",
-    "remember",
-    "believe",
-    "imagine",
-    "like",
-    "mind",
-    "be",
-    "have",
-    "understand",
-    "ride",
-    "sing",
-    "cook",
-    "feel",
-    "smell",
-    "know",
-    "want",
-    "get",
-    "love",
-    "stand",
-    "hate",
-    "need",
-    "prefer",
+    "swim", "speak", "drive", "see", "hear", "remember", "believe", "imagine", "like", "mind", "be", "have",
+    "understand", "ride", "sing", "cook", "feel", "smell", "know", "want", "get", "love", "stand", "hate",
+    "need", "prefer",
 ];
 
 /// Words that begin a condition.

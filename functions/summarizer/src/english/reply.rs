@@ -86,16 +86,7 @@ pub(crate) fn takes_back(sentence: &str) -> bool {
     let all = words(sentence);
     let first = all.first().is_some_and(|word| {
         word.is(&[
-            "but",
-            "wait",
-            "unfortunately",
-            "however",
-            "sorry",
-            "no",
-            "not",
-            "unless",
-            "except",
-            "only",
+            "but", "wait", "unfortunately", "however", "sorry", "no", "not", "unless", "except", "only",
         ])
     });
     first || all.iter().any(|word| word.is(&["can't", "cannot", "won't", "kidding", "joking"]))

@@ -132,25 +132,8 @@ fn is_subject(before: Option<&Word>, after: Option<&Word>) -> bool {
     let object = object
         || before.is_some_and(|before| {
             let clause = before.is(&[
-                "think",
-                "know",
-                "hope",
-                "guess",
-                "believe",
-                "wish",
-                "say",
-                "mean",
-                "bet",
-                "suppose",
-                "understand",
-                "imagine",
-                "thought",
-                "said",
-                "knew",
-                "hoped",
-                "heard",
-                "believed",
-                "need",
+                "think", "know", "hope", "guess", "believe", "wish", "say", "mean", "bet", "suppose",
+                "understand", "imagine", "thought", "said", "knew", "hoped", "heard", "believed", "need",
                 "want",
             ]);
             let verb =

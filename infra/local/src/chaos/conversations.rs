@@ -25,16 +25,8 @@ const PLACES: [&str; 10] =
     ["Lisbon", "Oslo", "Kyoto", "Montreal", "Bologna", "Valencia", "Nairobi", "Utrecht", "Leeds", "Boston"];
 const COMPANIES: [&str; 6] = ["Siemens", "Philips", "Airbus", "Nokia", "Bosch", "Danone"];
 const THINGS: [&str; 10] = [
-    "budget report",
-    "rental contract",
-    "wedding invitation",
-    "slide deck",
-    "insurance form",
-    "garden plan",
-    "travel booking",
-    "tax return",
-    "recipe collection",
-    "interview notes",
+    "budget report", "rental contract", "wedding invitation", "slide deck", "insurance form", "garden plan",
+    "travel booking", "tax return", "recipe collection", "interview notes",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const MONTHS: [&str; 6] = ["March", "April", "May", "June", "September", "October"];

@@ -56,19 +56,8 @@ async fn everything_of_a_user_is_exported_once_and_nothing_of_anybody_else() {
         *kinds.entry(line["kind"].as_str().unwrap()).or_default() += 1;
     }
     for kind in [
-        "profile",
-        "session",
-        "event",
-        "memory",
-        "memory_version",
-        "review",
-        "retraction",
-        "checkpoint",
-        "operation",
-        "run",
-        "request",
-        "hold",
-        "hot_item",
+        "profile", "session", "event", "memory", "memory_version", "review", "retraction", "checkpoint",
+        "operation", "run", "request", "hold", "hot_item",
     ] {
         assert!(kinds.get(kind).is_some_and(|lines| *lines > 0), "{kind} of {kinds:?}");
     }

@@ -12,45 +12,16 @@ use tracing_subscriber::fmt::MakeWriter;
 /// `docs/ERASURE.md` and in the queries of an erasure.
 const KNOWN: [&str; 35] = [
     // Keys of rows of an application's table that have not been read, each for moments.
-    "adopted_arrivals",
-    // Whose row it is goes with them.
-    "adopted_refusals",
-    "adopted_tables",
-    "agent_cursors",
-    "agent_runs",
-    "api_keys",
-    "archive_objects",
-    "checkpoints",
-    "erased_sessions",
-    "erasures",
-    "event_index",
+    "adopted_arrivals", // Whose row it is goes with them.
+    "adopted_refusals", "adopted_tables", "agent_cursors", "agent_runs", "api_keys", "archive_objects",
+    "checkpoints", "erased_sessions", "erasures", "event_index",
     // Rules for secrets, and nobody's.
-    "guard_rules",
-    "holds",
-    "ledger",
-    "memories",
-    "memory_access",
-    "memory_evidence",
-    "memory_index",
-    "memory_marks",
-    "memory_totals",
-    "memory_versions",
-    "memory_words",
-    "operations",
-    "profiles",
-    "requests",
-    "retractions",
-    "reviews",
-    "session_events",
-    "sessions",
-    "snapshots",
-    "tenants",
+    "guard_rules", "holds", "ledger", "memories", "memory_access", "memory_evidence", "memory_index",
+    "memory_marks", "memory_totals", "memory_versions", "memory_words", "operations", "profiles", "requests",
+    "retractions", "reviews", "session_events", "sessions", "snapshots", "tenants",
     // What the deployment has done to its indexes.
-    "upkeep",
-    "webhook_deliveries",
-    // A tenant's own, and nobody's of its users.
-    "webhook_endpoints",
-    "webhook_sources",
+    "upkeep", "webhook_deliveries", // A tenant's own, and nobody's of its users.
+    "webhook_endpoints", "webhook_sources",
 ];
 
 /// Rows of every table, and of what the server knows of their values, in which one of the marks is: as text, with binary
