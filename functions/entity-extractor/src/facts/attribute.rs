@@ -312,7 +312,7 @@ pub(super) fn is_state(value: &str) -> bool {
 
 /// What one is, and does not have.
 pub(super) fn is_quality(value: &str) -> bool {
-    super::lists::QUALITIES.contains(&value)
+    super::value::QUALITIES.contains(&value)
 }
 
 /// What is drunk, not eaten.

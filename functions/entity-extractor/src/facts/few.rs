@@ -1,8 +1,7 @@
 //! Values that are one word for many, and so need not be said in that word: each must be one of a closed list.
 
 use super::attribute::Attribute;
-use super::lists::{DIETS, OF_RELATIVES, RELATIONS, RELATIVES, STATUSES};
-use super::value::number;
+use super::value::{DIETS, OF_RELATIVES, RELATIONS, RELATIVES, STATUSES, number};
 
 /// The oldest anybody is, in years.
 const OLDEST: u32 = 120;

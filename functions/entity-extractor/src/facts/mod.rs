@@ -7,9 +7,9 @@
 
 mod attribute;
 mod few;
-mod lists;
 mod pattern;
 mod rules;
+mod sentence;
 mod told;
 mod value;
 mod words;

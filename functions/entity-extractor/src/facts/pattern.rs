@@ -10,7 +10,8 @@
 //! - `$`: nothing more is said before the next mark or conjunction.
 
 use super::attribute::Attribute;
-use super::value::{Read, Reader, Sentence, is_adverb};
+use super::sentence::{Sentence, is_adverb};
+use super::value::{Read, Reader};
 
 #[derive(Debug)]
 pub(super) enum Element {
