@@ -192,19 +192,18 @@ fn read(token: &Token<'_>, words: &mut Vec<Word>) {
     }
 }
 
-/// Words that make no difference to what is claimed.
+/// Words that make no difference to what is claimed: articles, pronouns of the speaker and of things, forms of "be" and
+/// "do", conjunctions and prepositions of place; intensifiers and fillers; and words for saying, because who said it stands
+/// beside it.
 const SILENT: [&str; 96] = [
-    // Articles, pronouns of the speaker and of things, forms of "be" and "do", conjunctions, prepositions of place.
     "a", "an", "the", "this", "that", "these", "those", "there", "here", "i", "me", "my", "mine", "myself",
     "it", "its", "am", "is", "are", "be", "been", "being", "do", "does", "doing", "done", "and", "or", "but",
     "so", "then", "of", "in", "on", "at", "to", "into", "onto", "about", "as", "which", "who", "whom",
-    "because", "while", // Intensifiers and fillers.
-    "just", "really", "very", "quite", "too", "also", "even", "well", "oh", "ah", "yeah", "yes", "hey", "hi",
-    "hello", "please", "much", "lot", "lots", "actually", "definitely", "honestly", "totally", "absolutely",
-    "truly", "simply", "basically", "currently", "now", "already", "always", "especially", "particularly",
-    "super", "pretty", "such", "some", "any", "kinda", "thanks", "wow", "lol", "haha",
-    // Who said it stands beside it.
-    "said", "says", "say", "saying", "told", "tells", "mentioned", "mentions",
+    "because", "while", "just", "really", "very", "quite", "too", "also", "even", "well", "oh", "ah", "yeah",
+    "yes", "hey", "hi", "hello", "please", "much", "lot", "lots", "actually", "definitely", "honestly",
+    "totally", "absolutely", "truly", "simply", "basically", "currently", "now", "already", "always",
+    "especially", "particularly", "super", "pretty", "such", "some", "any", "kinda", "thanks", "wow", "lol",
+    "haha", "said", "says", "say", "saying", "told", "tells", "mentioned", "mentions",
 ];
 
 enum Reading {
