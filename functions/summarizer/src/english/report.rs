@@ -399,27 +399,9 @@ pub(super) fn lower_first(all: &mut [Word]) {
 }
 
 pub(super) fn is_pronoun(word: &str) -> bool {
-    matches!(
-        word,
-        "i" | "you"
-            | "we"
-            | "he"
-            | "she"
-            | "it"
-            | "they"
-            | "there"
-            | "this"
-            | "that"
-            | "these"
-            | "those"
-            | "anyone"
-            | "someone"
-            | "everyone"
-            | "anybody"
-            | "somebody"
-            | "everybody"
-            | "anything"
-            | "something"
-            | "everything"
-    )
+    [
+        "i", "you", "we", "he", "she", "it", "they", "there", "this", "that", "these", "those", "anyone",
+        "someone", "everyone", "anybody", "somebody", "everybody", "anything", "something", "everything",
+    ]
+    .contains(&word)
 }
