@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Change, Draft, Identity, says_the_same};
+use super::Change;
+use super::draft::{Draft, Identity, says_the_same};
 use crate::gate::Admitted;
 use crate::merge::merged;
 use crate::{Evidence, Memory, MemoryId, Outcome};

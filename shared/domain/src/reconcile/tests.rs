@@ -3,8 +3,9 @@ use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::draft::identity;
 use super::*;
-use crate::{Event, EventKind, SessionId, TenantId, UserId};
+use crate::{Dropped, Event, EventKind, MemoryType, Scope, SessionId, TenantId, UserId};
 
 fn window(after: i64, through: i64) -> Window {
     let events = (after + 1..=through)
