@@ -1,10 +1,10 @@
+//! Reading one date expression, by what it begins with: "May 7", "last Friday", "three weeks ago".
+
 use jiff::civil::{Date, Weekday};
 
-use super::period::{Period, Season, Tense, occurrence, plus, plus_months, weekday_after, weekday_before};
+use super::calendar::{Unit, count, day, is_everyday, month, season, unit, weekday, year};
+use super::period::{Period, Tense, occurrence, plus, plus_months, weekday_after, weekday_before};
 use crate::tokens::{Case, Token};
-
-/// The furthest "3000 days ago" that is believed.
-const MOST_UNITS: i64 = 1000;
 
 /// A date found at the reader's place.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,15 +24,6 @@ pub(super) struct Reader<'a> {
     pub(super) at: usize,
     pub(super) said: Date,
     pub(super) tense: Tense,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Day,
-    Weekend,
-    Week,
-    Month,
-    Year,
 }
 
 /// "last", "this" or "next", in any of their forms.
@@ -373,88 +364,4 @@ impl Reader<'_> {
 
 fn month_of(date: Date) -> Option<Period> {
     Period::month(date.year(), date.month())
-}
-
-fn is_everyday(word: &str) -> bool {
-    matches!(word, "may" | "march" | "mar" | "dec" | "sep" | "jan" | "jun" | "jul")
-}
-
-fn count(word: &str) -> Option<i64> {
-    const WORDS: [&str; 13] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-        "twelve",
-    ];
-    match word {
-        "a" | "an" => Some(1),
-        "couple" => Some(2),
-        "few" | "several" => Some(3),
-        _ => WORDS
-            .iter()
-            .position(|name| *name == word)
-            .and_then(|at| i64::try_from(at).ok())
-            .or_else(|| word.parse().ok().filter(|count| (0..=MOST_UNITS).contains(count))),
-    }
-}
-
-fn unit(word: &str) -> Option<Unit> {
-    Some(match word {
-        "day" | "days" | "night" | "nights" => Unit::Day,
-        "weekend" | "weekends" => Unit::Weekend,
-        "week" | "weeks" | "wk" | "wks" => Unit::Week,
-        "month" | "months" => Unit::Month,
-        "year" | "years" | "yr" | "yrs" => Unit::Year,
-        _ => return None,
-    })
-}
-
-fn weekday(word: &str) -> Option<Weekday> {
-    Some(match word {
-        "monday" | "mon" => Weekday::Monday,
-        "tuesday" | "tue" | "tues" => Weekday::Tuesday,
-        "wednesday" | "wed" => Weekday::Wednesday,
-        "thursday" | "thu" | "thur" | "thurs" => Weekday::Thursday,
-        "friday" | "fri" => Weekday::Friday,
-        "saturday" | "sat" => Weekday::Saturday,
-        "sunday" | "sun" => Weekday::Sunday,
-        _ => return None,
-    })
-}
-
-fn season(word: &str) -> Option<Season> {
-    Some(match word {
-        "spring" => Season::Spring,
-        "summer" => Season::Summer,
-        "autumn" | "fall" => Season::Autumn,
-        "winter" => Season::Winter,
-        _ => return None,
-    })
-}
-
-fn month(word: &str) -> Option<i8> {
-    Some(match word {
-        "january" | "jan" => 1,
-        "february" | "feb" => 2,
-        "march" | "mar" => 3,
-        "april" | "apr" => 4,
-        "may" => 5,
-        "june" | "jun" => 6,
-        "july" | "jul" => 7,
-        "august" | "aug" => 8,
-        "september" | "sep" | "sept" => 9,
-        "october" | "oct" => 10,
-        "november" | "nov" => 11,
-        "december" | "dec" => 12,
-        _ => return None,
-    })
-}
-
-/// A day of a month: "7", "7th".
-fn day(word: &str) -> Option<i8> {
-    let number = ["st", "nd", "rd", "th"].iter().find_map(|ending| word.strip_suffix(ending)).unwrap_or(word);
-    number.parse().ok().filter(|day| number.len() <= 2 && (1..=31).contains(day))
-}
-
-/// A year of our times.
-fn year(word: &str) -> Option<i16> {
-    word.parse().ok().filter(|year| word.len() == 4 && (1900..=2100).contains(year))
 }

@@ -5,6 +5,7 @@
 //! without a year is the last one in a sentence about the past, the next one in a sentence about the future, and else
 //! the nearest. `5/7/2023` is read month first unless that is impossible.
 
+mod calendar;
 mod expression;
 mod period;
 
