@@ -1,8 +1,14 @@
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
+use super::stored::{Live, MEMBERS};
 use super::*;
+use crate::document::{InvalidDocument, MOST_DOCUMENT_BYTES};
 use crate::edit::Operations;
+use crate::item::{Answer, number};
 use crate::model::{Call, Dice, Table, Turn, interleavings};
 
 const BEGAN: i64 = 1_800_000_000;
