@@ -1,21 +1,24 @@
+//! What a function reads from its environment, once, when it starts.
+
+mod limits;
+mod variable;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::{Reach, WhenExhausted};
+use domain::Reach;
 use hot::{Hot, Lifetimes};
 use model::{EmbedderConfig, ModelConfig, Price};
 use queue::Routes;
 use secrecy::SecretString;
 use store::DatabaseConfig;
 
+pub use self::limits::Limits;
+pub(crate) use self::variable::check_operator_key;
+use self::variable::{is_secret, lifetimes, number, timeout};
+
 /// What an invocation needs beside one question to a model: to begin with, and to answer with at the end.
 const LEFT_OF_AN_INVOCATION: Duration = Duration::from_secs(5);
-
-/// How long an item of hot state may be set to live: a minute to thirty days.
-const LIFETIME_SECONDS: std::ops::RangeInclusive<u64> = 60..=30 * 24 * 60 * 60;
-
-/// How long a server behind the functions may be set to take.
-const TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
 
 /// Everything a function reads from its environment. `docs/CONFIGURATION.md` lists every variable.
 #[derive(Debug, Clone)]
@@ -70,50 +73,6 @@ pub struct Config {
     pub variables: HashMap<String, String>,
 }
 
-/// What a tenant may use. What is `None` is not limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests to the model, `MODEL_REQUESTS_PER_MINUTE`.
-    pub requests_per_minute: Option<u32>,
-    /// How many of them may come at once, `MODEL_BURST`.
-    pub burst: u32,
-    /// Tokens of the model per day (UTC), `MODEL_TOKENS_PER_DAY`.
-    pub tokens_per_day: Option<u64>,
-    /// What happens when they are used up, `MODEL_WHEN_EXHAUSTED`.
-    pub when_exhausted: WhenExhausted,
-    /// Sessions each agent thinks about at once, `AGENT_TENANT_CONCURRENCY`.
-    pub concurrency: Option<u32>,
-}
-
-impl Limits {
-    fn from_map(variables: &HashMap<String, String>) -> Result<Self, InvalidConfig> {
-        let count =
-            |variable| number(variables, variable, 0).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-        let per_minute = count("MODEL_REQUESTS_PER_MINUTE")?;
-        let burst = u32::try_from(number(variables, "MODEL_BURST", 5)?).unwrap_or(u32::MAX).max(1);
-        let tokens = number(variables, "MODEL_TOKENS_PER_DAY", 0)?;
-        let concurrency = count("AGENT_TENANT_CONCURRENCY")?;
-        let when_exhausted = match variables.get("MODEL_WHEN_EXHAUSTED").map(String::as_str) {
-            None | Some("" | "built-in") => WhenExhausted::BuiltIn,
-            Some("pause") => WhenExhausted::Pause,
-            Some(got) => {
-                return Err(InvalidConfig::Invalid {
-                    variable: "MODEL_WHEN_EXHAUSTED",
-                    got: got.to_owned(),
-                    expected: "built-in or pause",
-                });
-            }
-        };
-        Ok(Self {
-            requests_per_minute: (per_minute > 0).then_some(per_minute),
-            burst,
-            tokens_per_day: (tokens > 0).then_some(tokens),
-            when_exhausted,
-            concurrency: (concurrency > 0).then_some(concurrency),
-        })
-    }
-}
-
 /// A secret given as it is or by reference.
 #[derive(Debug, Clone)]
 pub enum Secret {
@@ -151,9 +110,6 @@ pub enum InvalidConfig {
     #[error(transparent)]
     Model(#[from] model::Error),
 }
-
-/// The shortest key of operators, in bytes.
-const SHORTEST_OPERATOR_KEY: usize = 32;
 
 impl Config {
     /// Reads the environment.
@@ -262,204 +218,5 @@ impl Config {
     }
 }
 
-/// How long each kind of hot item lives, each by a variable of its own.
-fn lifetimes(variables: &HashMap<String, String>) -> Result<Lifetimes, InvalidConfig> {
-    let usual = Lifetimes::default();
-    let expected = "a whole number of seconds from 60 to 2592000";
-    let lifetime = |variable: &'static str, usual: Duration| {
-        seconds(variables, variable, usual, LIFETIME_SECONDS, expected)
-    };
-    Ok(Lifetimes {
-        session_context: lifetime("SESSION_CONTEXT_SECONDS", usual.session_context)?,
-        working_memory: lifetime("WORKING_MEMORY_SECONDS", usual.working_memory)?,
-        tool_state: lifetime("TOOL_STATE_SECONDS", usual.tool_state)?,
-        step: lifetime("STEP_RESULT_SECONDS", usual.step)?,
-    })
-}
-
-fn timeout(
-    variables: &HashMap<String, String>,
-    variable: &'static str,
-    usual: Duration,
-) -> Result<Duration, InvalidConfig> {
-    let expected = "a whole number of seconds from 1 to 300";
-    seconds(variables, variable, usual, TIMEOUT_SECONDS, expected)
-}
-
-fn seconds(
-    variables: &HashMap<String, String>,
-    variable: &'static str,
-    usual: Duration,
-    possible: std::ops::RangeInclusive<u64>,
-    expected: &'static str,
-) -> Result<Duration, InvalidConfig> {
-    let seconds = number(variables, variable, usual.as_secs())?;
-    if possible.contains(&seconds) {
-        return Ok(Duration::from_secs(seconds));
-    }
-    Err(InvalidConfig::Invalid { variable, got: seconds.to_string(), expected })
-}
-
-/// A key of operators: whoever has it acts on all tenants, so it must not be one that can be guessed.
-pub(crate) fn check_operator_key(key: &str) -> Result<(), InvalidConfig> {
-    if key.len() < SHORTEST_OPERATOR_KEY {
-        return Err(InvalidConfig::Invalid {
-            variable: "OPERATOR_KEY",
-            got: format!("{} bytes", key.len()),
-            expected: "32 bytes at least, at random",
-        });
-    }
-    Ok(())
-}
-
-fn is_secret(name: &str) -> bool {
-    name == "DATABASE_URL" || name.ends_with("_KEY") || name.ends_with("_TOKEN")
-}
-
-fn number(
-    variables: &HashMap<String, String>,
-    variable: &'static str,
-    default: u64,
-) -> Result<u64, InvalidConfig> {
-    match variables.get(variable).filter(|value| !value.is_empty()) {
-        None => Ok(default),
-        Some(value) => value.parse().map_err(|_not_a_number| InvalidConfig::Invalid {
-            variable,
-            got: value.clone(),
-            expected: "a whole number",
-        }),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complete() -> HashMap<String, String> {
-        [
-            ("DATABASE_URL", "postgres://localhost/app"),
-            ("HOT_TABLE", "hot"),
-            ("WAKE_UP_QUEUES", "indexer=http://localhost/indexer"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
-    }
-
-    #[test]
-    fn an_error_names_the_variable_and_what_was_expected() {
-        for variable in ["DATABASE_URL", "HOT_TABLE", "WAKE_UP_QUEUES"] {
-            let mut variables = complete();
-            variables.insert(variable.to_owned(), String::new());
-            let error = Config::from_map(&variables).unwrap_err().to_string();
-            assert!(error.contains(variable) && error.contains("expected"), "{error}");
-        }
-        let mut variables = complete();
-        variables.insert("AGENT_CONCURRENCY".to_owned(), "many".to_owned());
-        assert_eq!(
-            Config::from_map(&variables).unwrap_err().to_string(),
-            r#"AGENT_CONCURRENCY is "many", expected a whole number"#
-        );
-    }
-
-    #[test]
-    fn an_answer_must_fit_into_an_invocation() {
-        let checked = |pairs: &[(&str, &str)]| {
-            let mut variables = complete();
-            variables.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-            Config::from_map(&variables).unwrap().check_timeouts().map_err(|error| error.to_string())
-        };
-        let model = [("MODEL_URL", "https://a.example/v1"), ("MODEL_NAME", "m")];
-        let with = |timeout, invocation| {
-            [model[0], model[1], ("MODEL_TIMEOUT_SECONDS", timeout), ("AGENT_TIMEOUT_SECONDS", invocation)]
-        };
-        assert_eq!(checked(&model), Ok(()));
-        assert_eq!(checked(&with("60", "120")), Ok(()));
-        assert_eq!(checked(&with("115", "120")), Ok(()));
-        let error =
-            r#"MODEL_TIMEOUT_SECONDS is "116", expected at least 5 s less than AGENT_TIMEOUT_SECONDS"#;
-        assert_eq!(checked(&with("116", "120")), Err(error.to_owned()));
-        assert!(checked(&with("", "30")).is_err(), "the usual timeout is a minute");
-        assert_eq!(checked(&[("MODEL_TIMEOUT_SECONDS", "60"), ("AGENT_TIMEOUT_SECONDS", "30")]), Ok(()));
-    }
-
-    #[test]
-    fn what_is_behind_a_function_may_take_as_long_as_its_variable_says() {
-        let with = |variable: &str, value: &str| {
-            let mut variables = complete();
-            variables.insert(variable.to_owned(), value.to_owned());
-            Config::from_map(&variables)
-                .map(|config| (config.database_timeout.as_secs(), config.hot_timeout.as_secs()))
-                .map_err(|error| error.to_string())
-        };
-        assert_eq!(with("DATABASE_TIMEOUT_SECONDS", ""), Ok((10, 5)));
-        assert_eq!(with("DATABASE_TIMEOUT_SECONDS", "300"), Ok((300, 5)));
-        assert_eq!(with("HOT_TIMEOUT_SECONDS", "1"), Ok((10, 1)));
-        for (variable, wrong) in [("DATABASE_TIMEOUT_SECONDS", "0"), ("HOT_TIMEOUT_SECONDS", "301")] {
-            let error =
-                format!(r#"{variable} is "{wrong}", expected a whole number of seconds from 1 to 300"#);
-            assert_eq!(with(variable, wrong), Err(error));
-        }
-    }
-
-    #[test]
-    fn each_kind_of_hot_item_lives_as_long_as_its_variable_says() {
-        let with = |variable: &str, value: &str| {
-            let mut variables = complete();
-            variables.insert(variable.to_owned(), value.to_owned());
-            Config::from_map(&variables).map(|config| config.lifetimes).map_err(|error| error.to_string())
-        };
-        let usual = Lifetimes::default();
-        assert_eq!(with("TOOL_STATE_SECONDS", ""), Ok(usual));
-        let minute = Duration::from_mins(1);
-        for (variable, expected) in [
-            ("SESSION_CONTEXT_SECONDS", Lifetimes { session_context: minute, ..usual }),
-            ("WORKING_MEMORY_SECONDS", Lifetimes { working_memory: minute, ..usual }),
-            ("TOOL_STATE_SECONDS", Lifetimes { tool_state: minute, ..usual }),
-            ("STEP_RESULT_SECONDS", Lifetimes { step: minute, ..usual }),
-        ] {
-            assert_eq!(with(variable, "60"), Ok(expected));
-            for wrong in ["59", "2592001", "0"] {
-                let error = format!(
-                    r#"{variable} is "{wrong}", expected a whole number of seconds from 60 to 2592000"#
-                );
-                assert_eq!(with(variable, wrong), Err(error));
-            }
-        }
-    }
-
-    #[test]
-    fn keys_are_required_only_when_that_was_said_and_operators_have_a_long_one() {
-        let with = |variable: &str, value: &str| {
-            let mut variables = complete();
-            variables.insert(variable.to_owned(), value.to_owned());
-            let config = Config::from_map(&variables).map_err(|error| error.to_string())?;
-            Ok::<_, String>((config.are_api_keys_required, config.operator_key.is_some()))
-        };
-        for (value, required) in [("", false), ("off", false), ("required", true)] {
-            assert_eq!(with("API_KEYS", value), Ok((required, false)));
-        }
-        let error = r#"API_KEYS is "on", expected off or required"#.to_owned();
-        assert_eq!(with("API_KEYS", "on"), Err(error));
-        assert_eq!(with("OPERATOR_KEY", &"k".repeat(32)), Ok((false, true)));
-        assert!(with("OPERATOR_KEY", "secret").unwrap_err().contains("32 bytes"));
-        assert!(!with("OPERATOR_KEY", "secret").unwrap_err().contains("secret"));
-    }
-
-    #[test]
-    fn what_is_not_given_has_a_default() {
-        let config = Config::from_map(&complete()).unwrap();
-        assert_eq!(config.summarizer_max_wait, Duration::from_mins(5));
-        assert_eq!(config.concurrency, 4);
-        assert_eq!((config.limits.requests_per_minute, config.limits.tokens_per_day), (None, None));
-        let mut variables = complete();
-        variables.insert("MODEL_REQUESTS_PER_MINUTE".to_owned(), "30".to_owned());
-        variables.insert("MODEL_WHEN_EXHAUSTED".to_owned(), "pause".to_owned());
-        let limits = Config::from_map(&variables).unwrap().limits;
-        assert_eq!((limits.requests_per_minute, limits.burst), (Some(30), 5));
-        assert_eq!(limits.when_exhausted, WhenExhausted::Pause);
-        variables.insert("MODEL_WHEN_EXHAUSTED".to_owned(), "stop".to_owned());
-        let error = Config::from_map(&variables).unwrap_err().to_string();
-        assert_eq!(error, r#"MODEL_WHEN_EXHAUSTED is "stop", expected built-in or pause"#);
-        assert!(!config.in_lambda);
-    }
-}
+mod tests;
