@@ -1,6 +1,7 @@
 //! What operators ask and order, over all tenants: how far the agents are, what became of what, and pausing, cancelling,
 //! replaying and redriving. Never content.
 
+mod aim;
 mod answer;
 mod inspect;
 mod janitor;
@@ -16,8 +17,8 @@ use queue::{Publisher, Routes};
 use runtime::{Config, InvalidConfig, Services};
 use store::{Role, Store, Target};
 
+use self::aim::Aim;
 pub(crate) use self::operations::routes;
-use self::request::Aim;
 use crate::http::{Problem, postgres_is_down};
 
 /// The environment variable that lets the function act for operators.
