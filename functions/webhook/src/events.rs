@@ -105,12 +105,12 @@ async fn accept_events(
         return Err(Problem::invalid("events", detail));
     }
     let now = (parts.now)();
-    // Settings that nobody can read refuse nobody: the deployment's quota holds.
-    let settings = parts.guard.keyring().settings(&caller.tenant, now).await.unwrap_or_default();
+    let settings = parts.settings(&caller.tenant, now).await;
     let count = u32::try_from(asked.events.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
     let limits = parts.quota.admit(&parts.hot, &settings, &caller.tenant, count, now).await?;
     let saying = Saying {
         tenant: caller.tenant,
+        guard: settings.guard,
         scope: "events".to_owned(),
         request: key.of("accept events", &asked),
         said: asked.events.into_iter().map(Into::into).collect(),

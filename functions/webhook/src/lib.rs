@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use api::{Guard, IngestQuota};
 use axum::Router;
 use axum::middleware::from_fn;
+use domain::{TenantId, TenantSettings};
 use hot::Hot;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response, service_fn};
@@ -62,6 +63,14 @@ pub(crate) struct Parts {
     pub(crate) now: fn() -> Timestamp,
     /// Names a request that nobody named.
     pub(crate) new_id: fn() -> Uuid,
+}
+
+impl Parts {
+    /// What a tenant has set. Settings that nobody can read refuse nobody and keep nothing out: the deployment's quota holds,
+    /// and whoever stores the events looks through them once more.
+    pub(crate) async fn settings(&self, tenant: &TenantId, now: Timestamp) -> TenantSettings {
+        self.guard.keyring().settings(tenant, now).await.unwrap_or_default()
+    }
 }
 
 /// What every handler is given.

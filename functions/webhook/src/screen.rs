@@ -3,45 +3,38 @@
 use api::Problem;
 use domain::GuardAction;
 use guard::{Blocked, Found, screen_event};
-use jiff::Timestamp;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::Parts;
 use crate::accept::{Said, Saying};
 
-impl Parts {
-    /// Looks through everything that was said, before anything of it is put anywhere; answers whether something was taken out.
-    ///
-    /// Settings that nobody can read keep nothing out here: whoever stores the events looks through them once more.
-    ///
-    /// # Errors
-    /// When something is said that the tenant does not take in.
-    pub(crate) async fn screen(&self, saying: &mut Saying, now: Timestamp) -> Result<bool, Problem> {
-        let settings = self.guard.keyring().settings(&saying.tenant, now).await.unwrap_or_default();
-        if settings.guard.is_off() {
-            return Ok(false);
-        }
-        let mut found = Found::default();
-        for (position, said) in saying.said.iter_mut().enumerate() {
-            let event = &mut said.event;
-            let in_event = screen_event(settings.guard, event.content.as_mut(), &mut event.payload);
-            found.add(&in_event.map_err(|Blocked { field, rule }| {
-                Found::from(rule).tell(&saying.tenant, GuardAction::Block);
-                let blocked = Blocked { field: (saying.place)(position, &field), rule };
-                Problem::unprocessable(&blocked.field, blocked.detail())
-            })?);
-        }
-        if found.is_empty() {
-            return Ok(false);
-        }
-        found.tell(&saying.tenant, GuardAction::Redact);
-        if let Some(request) = &mut saying.request {
-            // A digest of what was taken out would tell it to whoever can guess it.
-            request.fingerprint = fingerprint(&saying.said);
-        }
-        Ok(true)
+/// Looks through everything that was said, before anything of it is put anywhere; answers whether something was taken out.
+///
+/// # Errors
+/// When something is said that the tenant does not take in.
+pub(crate) fn screen(saying: &mut Saying) -> Result<bool, Problem> {
+    if saying.guard.is_off() {
+        return Ok(false);
     }
+    let mut found = Found::default();
+    for (position, said) in saying.said.iter_mut().enumerate() {
+        let event = &mut said.event;
+        let in_event = screen_event(saying.guard, event.content.as_mut(), &mut event.payload);
+        found.add(&in_event.map_err(|Blocked { field, rule }| {
+            Found::from(rule).tell(&saying.tenant, GuardAction::Block);
+            let blocked = Blocked { field: (saying.place)(position, &field), rule };
+            Problem::unprocessable(&blocked.field, blocked.detail())
+        })?);
+    }
+    if found.is_empty() {
+        return Ok(false);
+    }
+    found.tell(&saying.tenant, GuardAction::Redact);
+    if let Some(request) = &mut saying.request {
+        // A digest of what was taken out would tell it to whoever can guess it.
+        request.fingerprint = fingerprint(&saying.said);
+    }
+    Ok(true)
 }
 
 /// A digest of what is left.

@@ -117,7 +117,9 @@ async fn receive(
     let scope = format!("{} {source}", registered.mapping.kind().as_str());
     let fingerprint = Sha256::digest(&body).into();
     let request = Some(RequestKey { key, fingerprint });
-    let saying = Saying { tenant: registered.tenant.clone(), scope, request, said, place };
+    let tenant = registered.tenant.clone();
+    let guard = parts.settings(&tenant, now).await.guard;
+    let saying = Saying { tenant, guard, scope, request, said, place };
     Ok(parts.accept(saying).await.map(Answer::accepted)?.into_response())
 }
 
