@@ -10,17 +10,16 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Every table that this scan knows. Whoever adds one says here that what an erasure does to it was thought about, in
 /// `docs/ERASURE.md` and in the queries of an erasure.
+///
+/// `adopted_arrivals` holds keys of rows of an application's table that have not been read, each for moments, and
+/// `adopted_refusals` goes with the row it is of. Nobody's are `guard_rules`, which are rules for secrets, `upkeep`, what the
+/// deployment has done to its indexes, and `webhook_endpoints` and `webhook_sources`, which are a tenant's own.
 const KNOWN: [&str; 35] = [
-    // Keys of rows of an application's table that have not been read, each for moments.
-    "adopted_arrivals", // Whose row it is goes with them.
-    "adopted_refusals", "adopted_tables", "agent_cursors", "agent_runs", "api_keys", "archive_objects",
-    "checkpoints", "erased_sessions", "erasures", "event_index",
-    // Rules for secrets, and nobody's.
-    "guard_rules", "holds", "ledger", "memories", "memory_access", "memory_evidence", "memory_index",
-    "memory_marks", "memory_totals", "memory_versions", "memory_words", "operations", "profiles", "requests",
-    "retractions", "reviews", "session_events", "sessions", "snapshots", "tenants",
-    // What the deployment has done to its indexes.
-    "upkeep", "webhook_deliveries", // A tenant's own, and nobody's of its users.
+    "adopted_arrivals", "adopted_refusals", "adopted_tables", "agent_cursors", "agent_runs", "api_keys",
+    "archive_objects", "checkpoints", "erased_sessions", "erasures", "event_index", "guard_rules", "holds",
+    "ledger", "memories", "memory_access", "memory_evidence", "memory_index", "memory_marks",
+    "memory_totals", "memory_versions", "memory_words", "operations", "profiles", "requests", "retractions",
+    "reviews", "session_events", "sessions", "snapshots", "tenants", "upkeep", "webhook_deliveries",
     "webhook_endpoints", "webhook_sources",
 ];
 

@@ -5,12 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use domain::TenantId;
-use hot::{DocumentKey, DocumentKind, Edit, Edited, Expected, Part, PathTo};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{SessionId, TenantId, UserId};
+use hot::{DocumentKey, DocumentKind, Edit, Edited, Expected, Hot, Part, PathTo};
+use model::Embedder;
+use recall::Recall;
+use serde_json::{Value, json};
+use store::{DatabaseConfig, Role, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use uuid::Uuid;
 
-use super::*;
+use super::stage::{HOT_TABLE, Stage, get, texts};
 
 const PATH: &str = "/v1/users/ada/hydrate";
 

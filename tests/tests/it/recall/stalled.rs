@@ -5,11 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{TenantId, UserId};
+use hot::Hot;
+use model::Embedder;
+use recall::Recall;
+use serde_json::json;
+use store::{DatabaseConfig, Role, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::*;
+use super::stage::{HOT_TABLE, Stage, get, texts};
 
 /// Far longer than anything here waits for.
 const FOR_EVER: Duration = Duration::from_secs(100);

@@ -1,0 +1,134 @@
+//! The recall function with keys required, and an operator.
+
+use std::collections::HashMap;
+
+use domain::TenantId;
+use jiff::Timestamp;
+use lambda_http::Body;
+use model::Embedder;
+use recall::{Admin, Recall};
+use runtime::{Config, Services};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use store::Store;
+use testkit::{TestAws, TestDatabase};
+use tokio_postgres::Client;
+
+pub(super) const OPERATOR_KEY: &str = "an operator's key, as long as it has to be";
+
+/// Where nobody answers.
+pub(super) const NO_DATABASE: &str = "postgres://nobody@127.0.0.1:1/nothing";
+
+pub(super) struct Stage {
+    pub(super) services: Services,
+    pub(super) owner: Client,
+    pub(super) recall: Recall,
+    pub(super) _aws: TestAws,
+    pub(super) _database: TestDatabase,
+}
+
+pub(super) struct Told {
+    pub(super) status: u16,
+    pub(super) headers: http::HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Told {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(super) fn parameter(&self) -> &str {
+        self.body["parameter"].as_str().unwrap_or_default()
+    }
+}
+
+pub(super) fn tenant(name: &str) -> TenantId {
+    TenantId::new(name).unwrap()
+}
+
+impl Stage {
+    pub(super) async fn set() -> Self {
+        let database = TestDatabase::create().await.unwrap();
+        let aws = TestAws::create().await.unwrap();
+        let indexer = aws.create_queue("indexer").await.unwrap();
+        let hot_table = aws.create_hot_table().await.unwrap();
+        let variables: HashMap<String, String> = [
+            ("DATABASE_URL", database.url()),
+            ("HOT_TABLE", &hot_table),
+            ("WAKE_UP_QUEUES", &format!("indexer={indexer}")),
+            ("ADMIN_API", "true"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let config = Config::from_map(&variables).unwrap();
+        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
+        let owner = database.client().await.unwrap();
+        owner
+            .batch_execute("insert into afterthought.tenants (tenant) values ('acme'), ('other')")
+            .await
+            .unwrap();
+        let recall = requiring_keys(&services, services.store.clone(), services.now);
+        Self { services, owner, recall, _aws: aws, _database: database }
+    }
+
+    /// A key of a tenant, made by an operator.
+    pub(super) async fn key(&self, tenant: &str, scopes: &[&str]) -> (String, String) {
+        let path = format!("/v1/admin/tenants/{tenant}/keys");
+        let body = json!({"name": "test", "scopes": scopes});
+        let told = send(&self.recall, "POST", &path, Some(OPERATOR_KEY), Some(body)).await;
+        assert_eq!(told.status, 201, "{}", told.body);
+        let text = |name: &str| told.body[name].as_str().unwrap().to_owned();
+        (text("key"), text("id"))
+    }
+}
+
+pub(super) fn requiring_keys(services: &Services, store: Store, now: fn() -> Timestamp) -> Recall {
+    Recall::new(store, services.hot.clone(), Embedder::BuiltIn, now)
+        .with_admin(Admin::from_services(services).unwrap())
+        .with_guard(|guard| {
+            guard.with_keys_required(true).with_operator_key(Some(SecretString::from(OPERATOR_KEY)))
+        })
+}
+
+pub(super) async fn send_as(
+    recall: &Recall,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> Told {
+    let mut request = http::Request::builder().method(method).uri(path).header("host", "recall.test");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = match body {
+        Some(body) => {
+            request = request.header("content-type", "application/json");
+            Body::Text(body.to_string())
+        }
+        None => Body::Empty,
+    };
+    let response = recall.handle(request.body(body).unwrap()).await;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let body = serde_json::from_slice(response.body()).unwrap_or_default();
+    Told { status, headers, body }
+}
+
+pub(super) async fn send(
+    recall: &Recall,
+    method: &str,
+    path: &str,
+    key: Option<&str>,
+    body: Option<Value>,
+) -> Told {
+    let bearer = key.map(|key| format!("Bearer {key}"));
+    let headers: Vec<(&str, &str)> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+    send_as(recall, method, path, &headers, body).await
+}
+
+pub(super) const MEMORIES: &str = "/v1/users/ada/memories";
+
+pub(super) fn fact(content: &str) -> Value {
+    json!({"type": "fact", "content": content})
+}
