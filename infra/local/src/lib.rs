@@ -17,5 +17,6 @@ pub mod running;
 pub mod stack;
 pub mod state;
 pub mod template;
+pub mod terminal;
 
 pub use environment::Environment;

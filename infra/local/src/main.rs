@@ -5,7 +5,8 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::Parser;
-use commands::{Cli, terminal};
+use commands::Cli;
+use local::terminal;
 
 #[tokio::main]
 async fn main() -> ExitCode {

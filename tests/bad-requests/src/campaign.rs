@@ -10,13 +10,14 @@ use local::Environment;
 use local::cache::Cache;
 use local::running::{self, Options, Running};
 use local::state::StateFolder;
+use local::terminal::{note, say, step};
 use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::inspector::{Database, Inspector, Tally};
 use crate::malformed::{Generator, Malformed};
 use crate::signed::{Signer, Source};
-use crate::{note, say, schemathesis, step, workspace};
+use crate::{schemathesis, workspace};
 
 /// The functions that answer requests. Nothing runs beside them, so that whatever is written was written by a request.
 const FUNCTIONS: [&str; 2] = ["recall", "webhook"];

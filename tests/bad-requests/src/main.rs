@@ -7,7 +7,6 @@ mod malformed;
 mod schemathesis;
 mod signed;
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,6 +14,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use local::Environment;
 use local::state::StateFolder;
+use local::terminal::note;
 
 use campaign::Campaign;
 
@@ -90,19 +90,4 @@ fn folder(environment: &Environment) -> Result<tempfile::TempDir> {
 fn workspace() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().unwrap_or(root)
-}
-
-/// A line of the report. A reader who has gone away is no error.
-pub(crate) fn say(line: &str) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
-}
-
-/// A line about what is going on.
-pub(crate) fn note(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
-}
-
-/// A step of something that takes a while.
-pub(crate) fn step(what: &str) {
-    note(&format!("  · {what}"));
 }

@@ -18,7 +18,6 @@ mod reset;
 mod runs;
 mod status;
 mod tenants;
-pub(crate) mod terminal;
 mod tick;
 mod up;
 
@@ -28,6 +27,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use local::Environment;
 use local::state::StateFolder;
+use local::terminal;
 
 /// Afterthought on this machine: the real template, functions, Postgres and queues, no account and no docker.
 #[derive(Debug, Parser)]

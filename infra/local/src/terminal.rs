@@ -3,16 +3,16 @@
 use std::io::{self, Write};
 
 /// A line of a command's answer, on standard output. A reader who has gone away is no error.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
 /// A line about what is going on, on standard error.
-pub(crate) fn note(line: &str) {
+pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// A step of something that takes a while.
-pub(crate) fn step(what: &str) {
+pub fn step(what: &str) {
     note(&format!("  · {what}"));
 }
