@@ -1,19 +1,18 @@
 //! What people tell of themselves, through the real agent and real Postgres: what is said last holds, what held before is
 //! history and never lost, in whatever order sessions are thought about.
 
-use std::collections::HashMap;
-
 use domain::{SessionId, TenantId, WakeUp};
 use entity_extractor::EntityExtractor;
 use lambda_http::Body;
 use model::{Embedder, Model};
 use recall::Recall;
-use runtime::{Config, Services};
+use runtime::Services;
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
 use crate::delivery::deliver;
+use crate::ground::Ground;
 
 struct Stage {
     services: Services,
@@ -25,20 +24,10 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue("entity-extractor").await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("entity-extractor={queue_url}")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
+        let ground = Ground::lay().await;
+        let services =
+            ground.services(&[("WAKE_UP_QUEUES", &ground.routes(&["entity-extractor"]).await)]).await;
+        let Ground { database, aws, owner } = ground;
         let agent = EntityExtractor::new(Model::BuiltIn).unwrap();
         Self { services, agent, owner, _aws: aws, _database: database }
     }

@@ -1,15 +1,15 @@
 //! What has become old is cleared away, step by step, and nothing else is.
 
-use std::collections::HashMap;
-
 use domain::{Retention, TenantId};
 use janitor::{Janitor, Worked};
 use jiff::Timestamp;
-use runtime::{Config, Services};
+use runtime::Services;
 use serde_json::{Value, json};
 use store::{Old, Role, Store, Tidying};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::ground::Ground;
 
 struct Stage {
     owner: Client,
@@ -22,22 +22,11 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let queue_url = aws.create_queue("janitor").await.unwrap();
-        let indexer = format!("indexer={}", aws.create_queue("indexer").await.unwrap());
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &indexer),
-            ("JANITOR_QUEUE", &queue_url),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
+        let ground = Ground::lay().await;
+        let queue_url = ground.aws.create_queue("janitor").await.unwrap();
+        let indexer = ground.routes(&["indexer"]).await;
+        let services = ground.services(&[("WAKE_UP_QUEUES", &indexer), ("JANITOR_QUEUE", &queue_url)]).await;
+        let Ground { database, aws, owner } = ground;
         let keeper = Store::new(&services.database, Role::Keeper, 1).unwrap();
         Self { owner, keeper, services, aws, queue_url, _database: database }
     }

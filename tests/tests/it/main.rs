@@ -15,6 +15,7 @@ mod erasure;
 mod facts;
 mod flow;
 mod gate;
+mod ground;
 mod guard;
 mod hot_state;
 mod ingest;

@@ -16,10 +16,11 @@ use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{RoleClient, ServiceExt};
-use runtime::{Config, Services};
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::ground::Ground;
 
 struct Stage {
     recall: Arc<Recall>,
@@ -31,23 +32,15 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let (indexer, curator) =
-            (aws.create_queue("indexer").await.unwrap(), aws.create_queue("curator").await.unwrap());
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("indexer={indexer}")),
-            ("SCHEDULED_QUEUES", &format!("memory-curator={curator}")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
-        owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
+        let ground = Ground::lay().await;
+        let services = ground
+            .services(&[
+                ("WAKE_UP_QUEUES", &ground.routes(&["indexer"]).await),
+                ("SCHEDULED_QUEUES", &ground.routes(&["memory-curator"]).await),
+            ])
+            .await;
+        ground.tenants(&["acme"]).await;
+        let Ground { database, aws, owner } = ground;
         let recall =
             Recall::new(services.store.clone(), services.hot.clone(), Embedder::BuiltIn, services.now)
                 .with_indexer(services.publisher.clone(), &services.config.routes);

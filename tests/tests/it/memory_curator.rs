@@ -1,17 +1,17 @@
 //! The memory curator at the end of the real path: messages, what the entity extractor makes of them, a weekly tick.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{Envelope, SessionId, TenantId, WakeUp, Window};
 use entity_extractor::EntityExtractor;
 use memory_curator::MemoryCurator;
 use model::Model;
-use runtime::{Agent, AgentSpec, Config, Context, Services, ThinkError, Thoughts};
+use runtime::{Agent, AgentSpec, Context, Services, ThinkError, Thoughts};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
 use crate::delivery::deliver;
+use crate::ground::Ground;
 
 const AGENTS: [&str; 2] = [EntityExtractor::NAME, MemoryCurator::NAME];
 
@@ -25,24 +25,10 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let mut routes = Vec::new();
-        for agent in AGENTS {
-            routes.push(format!("{agent}={}", aws.create_queue(agent).await.unwrap()));
-        }
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &routes.join(",")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
-        let queue_url = config.routes.url(MemoryCurator::NAME).unwrap().to_owned();
+        let ground = Ground::lay().await;
+        let services = ground.services(&[("WAKE_UP_QUEUES", &ground.routes(&AGENTS).await)]).await;
+        let Ground { database, aws, owner } = ground;
+        let queue_url = services.config.routes.url(MemoryCurator::NAME).unwrap().to_owned();
         Self { services, _database: database, aws, owner, queue_url }
     }
 

@@ -1,17 +1,16 @@
 //! The pattern-finder at the end of the real path: messages of several sessions, a daily tick.
 
-use std::collections::HashMap;
-
 use domain::{Envelope, TenantId, UserId, WakeUp};
 use jiff::Timestamp;
 use model::Model;
 use pattern_finder::PatternFinder;
-use runtime::{Config, Services};
+use runtime::Services;
 use serde_json::{Value, json};
 use testkit::{ChatModel, TestAws, TestDatabase};
 use tokio_postgres::Client;
 
 use crate::delivery::deliver_body;
+use crate::ground::Ground;
 
 /// Three sessions about one thing, each so many days ago.
 const SESSIONS: [(&str, f64, &[&str]); 3] = [
@@ -31,22 +30,15 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue(PatternFinder::NAME).await.unwrap();
-        let other = aws.create_queue("indexer").await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("indexer={other}")),
-            ("SCHEDULED_QUEUES", &format!("{}={queue_url}", PatternFinder::NAME)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
+        let ground = Ground::lay().await;
+        let queue_url = ground.aws.create_queue(PatternFinder::NAME).await.unwrap();
+        let services = ground
+            .services(&[
+                ("WAKE_UP_QUEUES", &ground.routes(&["indexer"]).await),
+                ("SCHEDULED_QUEUES", &format!("{}={queue_url}", PatternFinder::NAME)),
+            ])
+            .await;
+        let Ground { database, aws, owner } = ground;
         Self { services, _database: database, aws, owner, queue_url }
     }
 

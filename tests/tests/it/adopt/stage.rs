@@ -9,13 +9,14 @@ use cdc_reader::{
 use ingester::Ingester;
 use jiff::Timestamp;
 use queue::{Publisher, Routes, SqsEvent};
-use runtime::{Config, Services};
 use serde_json::{Value, json};
 use store::{Adoption, DatabaseConfig, Role, Store};
 use testkit::{TestAws, TestDatabase};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
+
+use crate::ground::Ground;
 
 /// Longer than anything here takes; a test that waits this long has failed.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -61,31 +62,22 @@ impl Following {
 
 impl Stage {
     pub(super) async fn set() -> Self {
-        let (database, aws) = (TestDatabase::create().await.unwrap(), TestAws::create().await.unwrap());
-        let slot = database.create_slot().await.unwrap();
-        let owner = database.client().await.unwrap();
+        let ground = Ground::lay().await;
+        let slot = ground.database.create_slot().await.unwrap();
         // What is not flushed is not streamed.
-        owner
-            .batch_execute(
-                "set synchronous_commit = on; insert into afterthought.tenants (tenant) values ('acme')",
-            )
-            .await
-            .unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let queue = aws.create_fifo_queue("ingest").await.unwrap();
-        let dead_letters = aws.create_fifo_queue("ingest-dlq").await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            // Agents are not looked at here.
-            ("WAKE_UP_QUEUES", "indexer=http://127.0.0.1:9/000000000000/indexer"),
-            (ingester::QUEUE, &queue),
-            (ingester::DEAD_LETTERS, &dead_letters),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
+        ground.owner.batch_execute("set synchronous_commit = on").await.unwrap();
+        ground.tenants(&["acme"]).await;
+        let queue = ground.aws.create_fifo_queue("ingest").await.unwrap();
+        let dead_letters = ground.aws.create_fifo_queue("ingest-dlq").await.unwrap();
+        let services = ground
+            .services(&[
+                // Agents are not looked at here.
+                ("WAKE_UP_QUEUES", "indexer=http://127.0.0.1:9/000000000000/indexer"),
+                (ingester::QUEUE, &queue),
+                (ingester::DEAD_LETTERS, &dead_letters),
+            ])
+            .await;
+        let Ground { database, aws, owner } = ground;
         let ingester = Ingester::from_services(&services).unwrap();
         Self { owner, database, slot, aws, queue, dead_letters, ingester }
     }

@@ -1,6 +1,5 @@
 //! An agent that remembers what it hears, and what surrounds it.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -9,10 +8,12 @@ use domain::{
 };
 use jiff::Timestamp;
 use queue::{SqsBatchResponse, SqsEvent};
-use runtime::{Agent, AgentSpec, Config, Context, Invocation, Services, ThinkError, Thoughts, handle};
+use runtime::{Agent, AgentSpec, Context, Invocation, Services, ThinkError, Thoughts, handle};
 use serde_json::json;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::ground::Ground;
 
 /// Remembers every message as an entity named after its content; panics on "panic" and fails on "fail".
 pub(super) struct Echo {
@@ -82,20 +83,10 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue("echo").await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("echo={queue_url}")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
+        let ground = Ground::lay().await;
+        let queue_url = ground.aws.create_queue("echo").await.unwrap();
+        let services = ground.services(&[("WAKE_UP_QUEUES", &format!("echo={queue_url}"))]).await;
+        let Ground { database, aws, owner } = ground;
         Self { services, database, aws, owner, queue_url }
     }
 

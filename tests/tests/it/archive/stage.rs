@@ -1,6 +1,5 @@
 //! A tenant with an archive in a directory or in S3, and sessions that are as old as a test wants.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use domain::{SessionId, TenantId, UserId, WakeUp};
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use lambda_http::Body;
 use model::Embedder;
 use recall::Recall;
-use runtime::{Config, Services};
+use runtime::Services;
 use serde_json::{Value, json};
 use store::{Role, SessionPath, Store};
 use tempfile::TempDir;
@@ -19,6 +18,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::delivery::deliver;
+use crate::ground::Ground;
 
 pub(super) struct Stage {
     pub(super) owner: Client,
@@ -42,32 +42,27 @@ pub(super) enum Kept {
 
 impl Stage {
     pub(super) async fn set(kept: Kept) -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
+        let ground = Ground::lay().await;
         let folder = tempfile::tempdir().unwrap();
         let url = match kept {
             Kept::Nowhere => String::new(),
             Kept::InDirectory => format!("file://{}", folder.path().display()),
-            Kept::InBucket => format!("s3://{}/some/where", aws.create_bucket().await.unwrap()),
+            Kept::InBucket => format!("s3://{}/some/where", ground.aws.create_bucket().await.unwrap()),
         };
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let janitor = aws.create_queue("janitor").await.unwrap();
-        let indexer = format!("indexer={}", aws.create_queue("indexer").await.unwrap());
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &indexer),
-            ("JANITOR_QUEUE", &janitor),
-            ("ERASURE_SETTLE_SECONDS", "0"),
-            ("ARCHIVE_URL", &url),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
+        let janitor = ground.aws.create_queue("janitor").await.unwrap();
+        let indexer = ground.routes(&["indexer"]).await;
+        let services = ground
+            .services(&[
+                ("WAKE_UP_QUEUES", &indexer),
+                ("JANITOR_QUEUE", &janitor),
+                ("ERASURE_SETTLE_SECONDS", "0"),
+                ("ARCHIVE_URL", &url),
+            ])
+            .await;
+        let Ground { database, aws, owner } = ground;
         let (store, hot) = (services.store.clone(), services.hot.clone());
         Self {
-            owner: database.client().await.unwrap(),
+            owner,
             keeper: Store::new(&services.database, Role::Keeper, 2).unwrap(),
             recall: Recall::new(store.clone(), hot.clone(), Embedder::BuiltIn, services.now)
                 .with_indexer(services.publisher.clone(), &services.config.routes),

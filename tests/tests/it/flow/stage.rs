@@ -1,6 +1,5 @@
 //! An agent that does what the messages say, and what surrounds it.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -9,14 +8,16 @@ use jiff::Timestamp;
 use model::{Model, OpenAi, Question, Schema};
 use queue::SqsEvent;
 use runtime::{
-    Agent, AgentSpec, Config, Context, Hooks, Invocation, Kept, RunInfo, Services, ThinkError, Thoughts,
-    WaitFor, Waits, handle,
+    Agent, AgentSpec, Context, Hooks, Invocation, Kept, RunInfo, Services, ThinkError, Thoughts, WaitFor,
+    Waits, handle,
 };
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::ground::Ground;
 
 pub(super) const NAME: &str = "scripted";
 
@@ -182,19 +183,13 @@ impl Stage {
     }
 
     pub(super) async fn with(more: &[(&str, &str)]) -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue(NAME).await.unwrap();
-        let letters_url = aws.create_queue(&format!("{NAME}-dlq")).await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
+        let ground = Ground::lay().await;
+        let queue_url = ground.aws.create_queue(NAME).await.unwrap();
+        let letters_url = ground.aws.create_queue(&format!("{NAME}-dlq")).await.unwrap();
         let routes = format!("{NAME}={queue_url}");
-        let given =
-            [("DATABASE_URL", database.url()), ("HOT_TABLE", &hot_table), ("WAKE_UP_QUEUES", &routes)];
-        let variables: HashMap<String, String> =
-            given.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
+        let given = [("WAKE_UP_QUEUES", routes.as_str())];
+        let services = ground.services(&[&given, more].concat()).await;
+        let Ground { database, aws, owner } = ground;
         Self { services, _database: database, aws, owner, queue_url, letters_url }
     }
 

@@ -12,11 +12,12 @@ use local::chaos::proxy::{Proxy, Weather};
 use model::Embedder;
 use queue::{Publisher, SqsEvent};
 use recall::Recall;
-use runtime::{Config, Services};
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use uuid::Uuid;
 use webhook::Webhook;
+
+use crate::ground::Ground;
 
 /// What an event looks like in a request.
 pub(crate) fn event(user: &str, session: &str, content: &str) -> Value {
@@ -46,32 +47,28 @@ fn new_id() -> Uuid {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        let (database, aws) = (TestDatabase::create().await.unwrap(), TestAws::create().await.unwrap());
-        let owner = database.client().await.unwrap();
-        owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
+        let ground = Ground::lay().await;
+        ground.tenants(&["acme"]).await;
         let line = Proxy::listen().await.unwrap();
-        let (before, rest) = database.url().split_once('@').unwrap();
+        let (before, rest) = ground.database.url().split_once('@').unwrap();
         let (server, name) = rest.split_once('/').unwrap();
         let server: SocketAddr = tokio::net::lookup_host(server).await.unwrap().next().unwrap();
         line.lead_to(server);
         let url = format!("{before}@{}/{name}", line.address());
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let indexer = format!("indexer={}", aws.create_queue("indexer").await.unwrap());
-        let queue = aws.create_fifo_queue("ingest").await.unwrap();
-        let dead_letters = aws.create_fifo_queue("ingest-dlq").await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", url.as_str()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &indexer),
-            ("SEALING_KEY", "a key of these tests that is long enough"),
-            (webhook::QUEUE, &queue),
-            (ingester::DEAD_LETTERS, &dead_letters),
-            ("ERASURE_SETTLE_SECONDS", "0"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
+        let indexer = ground.routes(&["indexer"]).await;
+        let queue = ground.aws.create_fifo_queue("ingest").await.unwrap();
+        let dead_letters = ground.aws.create_fifo_queue("ingest-dlq").await.unwrap();
+        let services = ground
+            .services(&[
+                ("DATABASE_URL", url.as_str()),
+                ("WAKE_UP_QUEUES", &indexer),
+                ("SEALING_KEY", "a key of these tests that is long enough"),
+                (webhook::QUEUE, &queue),
+                (ingester::DEAD_LETTERS, &dead_letters),
+                ("ERASURE_SETTLE_SECONDS", "0"),
+            ])
+            .await;
+        let Ground { database, aws, owner } = ground;
         Self {
             owner,
             webhook: Webhook::from_services(&services).await.unwrap(),

@@ -1,6 +1,6 @@
 //! Two tenants with secrets, a tenant without any, and the function that knows them all.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Reach, SessionId, TenantId, WakeUp};
@@ -8,13 +8,14 @@ use indexer::Indexer;
 use lambda_http::{Body, RequestExt};
 use model::Embedder;
 use recall::{Admin, Recall};
-use runtime::{Config, Services};
+use runtime::Services;
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::delivery::deliver;
+use crate::ground::Ground;
 use crate::notifier::sealer;
 
 use super::attack::{Variant, Victim};
@@ -58,25 +59,12 @@ fn written(value: &AttributeValue) -> String {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue("indexer").await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("indexer={queue_url}")),
-            ("ADMIN_API", "true"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
-        owner
-            .batch_execute("insert into afterthought.tenants (tenant) values ('acme'), ('rival'), ('empty')")
-            .await
-            .unwrap();
+        let ground = Ground::lay().await;
+        let services = ground
+            .services(&[("WAKE_UP_QUEUES", &ground.routes(&["indexer"]).await), ("ADMIN_API", "true")])
+            .await;
+        ground.tenants(&["acme", "rival", "empty"]).await;
+        let Ground { database, aws, owner } = ground;
         let recall =
             Recall::new(services.store.clone(), services.hot.clone(), Embedder::BuiltIn, services.now)
                 .with_indexer(services.publisher.clone(), &services.config.routes)
@@ -96,6 +84,7 @@ impl Stage {
             source: Uuid::now_v7(),
             source_name: "quokka-source",
         };
+        let hot_table = services.config.hot_table.clone();
         let mut stage = Self { victim, recall, aws, owner, hot_table, _database: database };
         stage.plant(&services).await;
         stage.plant_state().await;

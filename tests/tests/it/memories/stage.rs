@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
 use entity_extractor::EntityExtractor;
 use hot::{Read, SessionContext};
@@ -8,13 +6,14 @@ use lambda_http::Body;
 use memory_curator::MemoryCurator;
 use model::{Embedder, Model};
 use recall::Recall;
-use runtime::{Agent, Config, Services};
+use runtime::{Agent, Services};
 use serde_json::Value;
 use store::{ReplayFrom, Role, Store, Target};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
 use crate::delivery::deliver;
+use crate::ground::Ground;
 
 /// A database, the agents that memories go through, and the recall function.
 pub(super) struct Stage {
@@ -38,26 +37,16 @@ pub(super) struct Answered {
 
 impl Stage {
     pub(super) async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let mut queues = Vec::new();
-        for agent in [indexer::NAME, EntityExtractor::NAME, MemoryCurator::NAME] {
-            queues.push(format!("{agent}={}", aws.create_queue(agent).await.unwrap()));
-        }
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &queues[..2].join(",")),
-            ("SCHEDULED_QUEUES", &queues[2]),
-            ("AGENT_CONCURRENCY", "8"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
-        owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
+        let ground = Ground::lay().await;
+        let services = ground
+            .services(&[
+                ("WAKE_UP_QUEUES", &ground.routes(&[indexer::NAME, EntityExtractor::NAME]).await),
+                ("SCHEDULED_QUEUES", &ground.routes(&[MemoryCurator::NAME]).await),
+                ("AGENT_CONCURRENCY", "8"),
+            ])
+            .await;
+        ground.tenants(&["acme"]).await;
+        let Ground { database, aws, owner } = ground;
         let (store, hot) = (services.store.clone(), services.hot.clone());
         let indexer = Indexer::new(Embedder::BuiltIn, store.clone(), hot.clone(), services.now);
         let recall = Recall::new(store.clone(), hot, Embedder::BuiltIn, services.now)

@@ -1,12 +1,11 @@
-use std::collections::HashMap;
-
 use domain::{Envelope, SessionId, TenantId, WakeUp};
 use jiff::Timestamp;
-use runtime::{Agent, Config, Services};
+use runtime::{Agent, Services};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
 use crate::delivery::deliver_body;
+use crate::ground::Ground;
 
 /// How often SQS delivers a message that is not acknowledged, and once more for each that is sent anew.
 const MOST_DELIVERIES: usize = 48;
@@ -24,20 +23,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set(agent: &'static str) -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue(agent).await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("{agent}={queue_url}")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
+        let ground = Ground::lay().await;
+        let queue_url = ground.aws.create_queue(agent).await.unwrap();
+        let services = ground.services(&[("WAKE_UP_QUEUES", &format!("{agent}={queue_url}"))]).await;
+        let Ground { database, aws, owner } = ground;
         let letters_url = services.config.routes.dead_letters(agent).unwrap();
         Self { services, _database: database, aws, owner, agent, queue_url, letters_url }
     }

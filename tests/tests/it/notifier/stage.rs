@@ -1,5 +1,4 @@
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use model::Embedder;
 use notifier::{Notifier, NotifierConfig};
 use queue::SqsEvent;
 use recall::Recall;
-use runtime::{Config, Invocation, Services};
+use runtime::{Invocation, Services};
 use seal::Sealer;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -24,6 +23,8 @@ use testkit::{TestAws, TestDatabase};
 use tokio::net::TcpListener;
 use tokio_postgres::Client;
 use uuid::Uuid;
+
+use crate::ground::Ground;
 
 const SEALING_KEY: &str = "a key of a deployment that is long enough";
 
@@ -150,22 +151,18 @@ async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes)
 impl Stage {
     pub(super) async fn set() -> Self {
         AHEAD.set(SignedDuration::ZERO);
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue("notifier").await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &aws.create_hot_table().await.unwrap()),
-            ("WAKE_UP_QUEUES", "indexer=http://127.0.0.1:1/indexer"),
-            ("NOTIFIER_QUEUE", &queue_url),
-            ("AGENT_CONCURRENCY", "8"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services { now, ..Services::with_aws(&config, aws.config().clone()).await.unwrap() };
-        let owner = database.client().await.unwrap();
-        owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
+        let ground = Ground::lay().await;
+        ground.tenants(&["acme"]).await;
+        let queue_url = ground.aws.create_queue("notifier").await.unwrap();
+        let services = ground
+            .services(&[
+                ("WAKE_UP_QUEUES", "indexer=http://127.0.0.1:1/indexer"),
+                ("NOTIFIER_QUEUE", &queue_url),
+                ("AGENT_CONCURRENCY", "8"),
+            ])
+            .await;
+        let services = Services { now, ..services };
+        let Ground { database, aws, owner } = ground;
         let recall = Recall::new(services.store.clone(), services.hot.clone(), Embedder::BuiltIn, now)
             .with_webhooks(sealer(), Reach::Anywhere, Some((services.publisher.clone(), queue_url.clone())));
         let receiver = Receiver::start().await;

@@ -1,7 +1,5 @@
 //! The indexer and the recall function, and what they stand on.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{SessionId, TenantId, UserId, WakeUp};
 use hot::Read;
@@ -9,13 +7,14 @@ use indexer::Indexer;
 use lambda_http::Body;
 use model::Embedder;
 use recall::Recall;
-use runtime::{Config, Services};
+use runtime::Services;
 use serde_json::Value;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::delivery::deliver;
+use crate::ground::Ground;
 
 pub(super) const HOT_TABLE: &str = "afterthought-hot";
 
@@ -30,21 +29,10 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue("indexer").await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("indexer={queue_url}")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
-        owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
+        let ground = Ground::lay().await;
+        let services = ground.services(&[("WAKE_UP_QUEUES", &ground.routes(&["indexer"]).await)]).await;
+        ground.tenants(&["acme"]).await;
+        let Ground { database, aws, owner } = ground;
         let indexer =
             Indexer::new(Embedder::BuiltIn, services.store.clone(), services.hot.clone(), services.now);
         let recall =

@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use domain::{
     Envelope, LedgerEntry, MemoryType, OnConflict, Scope, SessionId, TenantId, Thought, UserId, WakeUp,
     Window,
@@ -10,7 +8,7 @@ use jiff::Timestamp;
 use lambda_http::Body;
 use model::Embedder;
 use recall::Recall;
-use runtime::{Config, Services};
+use runtime::Services;
 use serde_json::{Value, json};
 use store::{Claim, Committed, ContextQuery, Effects, Run};
 use testkit::{TestAws, TestDatabase};
@@ -18,6 +16,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::delivery::deliver;
+use crate::ground::Ground;
 
 /// The agent that proposes.
 pub(super) const AGENT: &str = "proposer";
@@ -36,22 +35,13 @@ pub(super) struct Stage {
 impl Stage {
     /// With the review policy of the tenant `default`.
     pub(super) async fn set(policy: &Value) -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let queue_url = aws.create_queue("indexer").await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("indexer={queue_url}")),
-            ("AGENT_CONCURRENCY", "8"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
-        owner.batch_execute("insert into afterthought.tenants (tenant) values ('acme')").await.unwrap();
+        let ground = Ground::lay().await;
+        let queue_url = ground.aws.create_queue("indexer").await.unwrap();
+        let services = ground
+            .services(&[("WAKE_UP_QUEUES", &format!("indexer={queue_url}")), ("AGENT_CONCURRENCY", "8")])
+            .await;
+        ground.tenants(&["acme"]).await;
+        let Ground { database, aws, owner } = ground;
         owner
             .execute(
                 "update afterthought.tenants set settings = jsonb_build_object('review', $1::jsonb) where tenant = 'default'",

@@ -1,18 +1,18 @@
 //! The recall function with keys required, and an operator.
 
-use std::collections::HashMap;
-
 use domain::TenantId;
 use jiff::Timestamp;
 use lambda_http::Body;
 use model::Embedder;
 use recall::{Admin, Recall};
-use runtime::{Config, Services};
+use runtime::Services;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use store::Store;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+use crate::ground::Ground;
 
 pub(super) const OPERATOR_KEY: &str = "an operator's key, as long as it has to be";
 
@@ -49,25 +49,12 @@ pub(super) fn tenant(name: &str) -> TenantId {
 
 impl Stage {
     pub(super) async fn set() -> Self {
-        let database = TestDatabase::create().await.unwrap();
-        let aws = TestAws::create().await.unwrap();
-        let indexer = aws.create_queue("indexer").await.unwrap();
-        let hot_table = aws.create_hot_table().await.unwrap();
-        let variables: HashMap<String, String> = [
-            ("DATABASE_URL", database.url()),
-            ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &format!("indexer={indexer}")),
-            ("ADMIN_API", "true"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let config = Config::from_map(&variables).unwrap();
-        let services = Services::with_aws(&config, aws.config().clone()).await.unwrap();
-        let owner = database.client().await.unwrap();
-        owner
-            .batch_execute("insert into afterthought.tenants (tenant) values ('acme'), ('other')")
-            .await
-            .unwrap();
+        let ground = Ground::lay().await;
+        let services = ground
+            .services(&[("WAKE_UP_QUEUES", &ground.routes(&["indexer"]).await), ("ADMIN_API", "true")])
+            .await;
+        ground.tenants(&["acme", "other"]).await;
+        let Ground { database, aws, owner } = ground;
         let recall = requiring_keys(&services, services.store.clone(), services.now);
         Self { services, owner, recall, _aws: aws, _database: database }
     }

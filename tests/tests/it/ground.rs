@@ -1,0 +1,52 @@
+//! What functions stand on in these tests: a database, an AWS account, and the services of a process on both.
+
+use std::collections::HashMap;
+
+use runtime::{Config, Services};
+use testkit::{TestAws, TestDatabase};
+use tokio_postgres::Client;
+
+/// A database and an AWS account of a test's own.
+pub(crate) struct Ground {
+    pub(crate) database: TestDatabase,
+    pub(crate) aws: TestAws,
+    /// Connected as the owner of everything.
+    pub(crate) owner: Client,
+}
+
+impl Ground {
+    pub(crate) async fn lay() -> Self {
+        let (database, aws) = (TestDatabase::create().await.unwrap(), TestAws::create().await.unwrap());
+        let owner = database.client().await.unwrap();
+        Self { database, aws, owner }
+    }
+
+    /// Tenants beside the one there always is.
+    pub(crate) async fn tenants(&self, names: &[&str]) {
+        let insert = "insert into afterthought.tenants (tenant) select unnest($1::text[])";
+        self.owner.execute(insert, &[&names]).await.unwrap();
+    }
+
+    /// Makes a queue for each of these, and says where they are as `WAKE_UP_QUEUES` does.
+    pub(crate) async fn routes(&self, agents: &[&str]) -> String {
+        let mut routes = Vec::new();
+        for agent in agents {
+            routes.push(format!("{agent}={}", self.aws.create_queue(agent).await.unwrap()));
+        }
+        routes.join(",")
+    }
+
+    /// What a function is given in whose environment these variables are, with the address of the database, unless that is
+    /// one of them, and of a table of hot state, which is made.
+    pub(crate) async fn services(&self, variables: &[(&str, &str)]) -> Services {
+        let hot_table = self.aws.create_hot_table().await.unwrap();
+        let own = [("DATABASE_URL", self.database.url()), ("HOT_TABLE", &hot_table)];
+        let variables: HashMap<String, String> = own
+            .iter()
+            .chain(variables)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let config = Config::from_map(&variables).unwrap();
+        Services::with_aws(&config, self.aws.config().clone()).await.unwrap()
+    }
+}
