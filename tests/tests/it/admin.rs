@@ -6,11 +6,11 @@ mod stage;
 use std::time::Duration;
 
 use hot::Leased;
-use lambda_http::Body;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use self::stage::Stage;
+use crate::asking::ask;
 
 #[tokio::test]
 async fn where_the_api_is_off_its_paths_do_not_exist() {
@@ -108,14 +108,10 @@ async fn runs_are_chosen_and_paged_newest_first() {
 #[tokio::test]
 async fn a_request_that_would_mean_something_else_is_refused() {
     let stage = Stage::set().await;
-    let mut event: Value = serde_json::from_str(include_str!("../../events/recall.json")).unwrap();
-    event["rawPath"] = "/v1/admin/status".into();
-    event["rawQueryString"] = "".into();
-    event["headers"]["afterthought-tenant"] = "acme".into();
-    let response = stage.recall.handle(lambda_http::request::from_str(&event.to_string()).unwrap()).await;
-    assert_eq!(response.status().as_u16(), 400);
-    let Body::Text(body) = response.into_body() else { panic!("the body is text") };
-    assert!(body.contains("`tenant` says whose sessions are meant"), "{body}");
+    let headers = [("afterthought-tenant", "acme")];
+    let answered = ask(&stage.recall, "GET", "/v1/admin/status", &headers, None).await;
+    assert_eq!(answered.status, 400);
+    assert!(answered.text.contains("`tenant` says whose sessions are meant"), "{}", answered.text);
 
     for (name, body, named) in [
         ("pause", json!({"agent": "echoo"}), "echo, other"),

@@ -3,14 +3,14 @@
 
 use domain::{SessionId, TenantId, WakeUp};
 use entity_extractor::EntityExtractor;
-use lambda_http::Body;
 use model::{Embedder, Model};
 use recall::Recall;
 use runtime::Services;
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
+use crate::asking::ask;
 use crate::delivery::deliver;
 use crate::ground::Ground;
 
@@ -128,13 +128,8 @@ async fn a_profile_is_made_of_what_holds() {
         Embedder::BuiltIn,
         stage.services.now,
     );
-    let mut event: Value = serde_json::from_str(include_str!("../../events/recall.json")).unwrap();
-    event["rawPath"] = "/v1/users/ada/hydrate".into();
-    event["rawQueryString"] = "".into();
-    event["headers"]["afterthought-tenant"] = "default".into();
-    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let Body::Text(body) = recall.handle(request).await.into_body() else { panic!("the body is text") };
-    let answer: Value = serde_json::from_str(&body).unwrap();
+    let headers = [("afterthought-tenant", "default")];
+    let answer = ask(&recall, "GET", "/v1/users/ada/hydrate", &headers, None).await.json();
     assert_eq!(
         answer["profile"]["people"],
         json!({"ada": {

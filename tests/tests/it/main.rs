@@ -9,6 +9,7 @@ mod admin;
 mod adopt;
 mod agent_loop;
 mod archive;
+mod asking;
 mod cdc_reader;
 mod delivery;
 mod erasure;

@@ -7,12 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Event, EventKind, TenantId, UserId};
 use hot::{Hot, SessionContext};
 use jiff::Timestamp;
-use lambda_http::Body;
 use model::Embedder;
 use recall::Recall;
 use serde_json::{Value, json};
 use store::{DatabaseConfig, Role, Store};
 use testkit::TestAws;
+
+use crate::asking::{Answered, ask};
 
 const HOT_TABLE: &str = "afterthought-hot";
 const BEGAN: i64 = 1_800_000_000;
@@ -32,17 +33,7 @@ struct Stage {
     aws: TestAws,
 }
 
-struct Answered {
-    status: u16,
-    headers: HashMap<String, String>,
-    text: String,
-}
-
 impl Answered {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap()
-    }
-
     fn version(&self) -> i64 {
         let version = self.json()["version"].as_i64().unwrap();
         assert_eq!(self.headers["etag"], format!("\"{version}\""));
@@ -62,26 +53,9 @@ impl Stage {
     }
 
     async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answered {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut event: Value = serde_json::from_str(include_str!("../../events/recall.json")).unwrap();
-        event["rawPath"] = path.into();
-        event["rawQueryString"] = query.into();
-        event["requestContext"]["http"]["method"] = method.into();
-        for (name, value) in headers {
-            event["headers"][*name] = (*value).into();
-        }
-        event["body"] = body.into();
-        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let response = self.recall.handle(request).await;
-        let headers = response.headers().iter();
-        let headers =
-            headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-        let status = response.status().as_u16();
-        let text = match response.into_body() {
-            Body::Text(text) => text,
-            _ => String::new(),
-        };
-        Answered { status, headers, text }
+        let headers: Vec<(&str, &str)> =
+            [("afterthought-tenant", "default")].iter().chain(headers).copied().collect();
+        ask(&self.recall, method, target, &headers, Some(body)).await
     }
 
     async fn get(&self, target: &str) -> Answered {

@@ -2,7 +2,6 @@
 
 use domain::{Envelope, MemoryType, OnConflict, Scope, SessionId, TenantId, Thought, WakeUp, Window};
 use jiff::Timestamp;
-use lambda_http::Body;
 use model::Embedder;
 use queue::SqsEvent;
 use recall::{Admin, Recall};
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
+use crate::asking::ask;
 use crate::ground::Ground;
 
 /// Remembers every message as an entity, but nothing of "nothing"; refuses "refused" until it is patient.
@@ -141,20 +141,9 @@ impl Stage {
         query_string: &str,
         body: Option<&Value>,
     ) -> (u16, Value) {
-        let mut event: Value = serde_json::from_str(include_str!("../../../events/recall.json")).unwrap();
-        event["rawPath"] = path.into();
-        event["rawQueryString"] = query_string.into();
-        event["headers"].as_object_mut().unwrap().remove("afterthought-tenant");
-        event["requestContext"]["http"]["method"] = method.into();
-        if let Some(body) = body {
-            event["body"] = body.to_string().into();
-            event["isBase64Encoded"] = false.into();
-        }
-        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let response = self.recall.handle(request).await;
-        let status = response.status().as_u16();
-        let Body::Text(body) = response.into_body() else { panic!("the body is text") };
-        (status, serde_json::from_str(&body).unwrap())
+        let target = format!("{path}?{query_string}");
+        let answered = ask(&self.recall, method, &target, &[], body.map(Value::to_string).as_deref()).await;
+        (answered.status, answered.json())
     }
 
     pub(super) async fn get(&self, name: &str, query_string: &str) -> Value {

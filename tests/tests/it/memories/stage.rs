@@ -2,7 +2,6 @@ use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
 use entity_extractor::EntityExtractor;
 use hot::{Read, SessionContext};
 use indexer::Indexer;
-use lambda_http::Body;
 use memory_curator::MemoryCurator;
 use model::{Embedder, Model};
 use recall::Recall;
@@ -12,6 +11,7 @@ use store::{ReplayFrom, Role, Store, Target};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
+use crate::asking::ask;
 use crate::delivery::deliver;
 use crate::ground::Ground;
 
@@ -154,25 +154,11 @@ impl Stage {
         body: Option<&str>,
         key: Option<&str>,
     ) -> Answered {
-        let mut event: Value = serde_json::from_str(include_str!("../../../events/recall.json")).unwrap();
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        event["rawPath"] = format!("/v1/users/{user}{path}").into();
-        event["rawQueryString"] = query.into();
-        event["requestContext"]["http"]["method"] = method.into();
-        event["headers"]["afterthought-tenant"] = tenant.into();
-        if let Some(key) = key {
-            event["headers"]["idempotency-key"] = key.into();
-        }
-        if let Some(body) = body {
-            event["body"] = body.into();
-        }
-        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let response = self.recall.handle(request).await;
-        let status = response.status().as_u16();
-        let etag = response.headers().get("etag").map(|etag| etag.to_str().unwrap().to_owned());
-        let Body::Text(text) = response.into_body() else { panic!("the body is text") };
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
-        Answered { status, body, etag }
+        let mut headers = vec![("afterthought-tenant", tenant)];
+        headers.extend(key.map(|key| ("idempotency-key", key)));
+        let answered = ask(&self.recall, method, &format!("/v1/users/{user}{path}"), &headers, body).await;
+        let etag = answered.header("etag").map(str::to_owned);
+        Answered { status: answered.status, body: answered.json(), etag }
     }
 
     pub(super) async fn get(&self, path: &str) -> Value {

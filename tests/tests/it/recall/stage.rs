@@ -4,7 +4,6 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{SessionId, TenantId, UserId, WakeUp};
 use hot::Read;
 use indexer::Indexer;
-use lambda_http::Body;
 use model::Embedder;
 use recall::Recall;
 use runtime::Services;
@@ -13,6 +12,7 @@ use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use crate::asking::ask;
 use crate::delivery::deliver;
 use crate::ground::Ground;
 
@@ -163,17 +163,11 @@ impl Stage {
 }
 
 pub(super) async fn get(recall: &Recall, tenant: &str, path: &str, query_string: &str) -> (u16, Value) {
-    let mut event: Value = serde_json::from_str(include_str!("../../../events/recall.json")).unwrap();
-    event["rawPath"] = path.into();
-    event["rawQueryString"] = query_string.into();
-    event["headers"]["afterthought-tenant"] = tenant.into();
-    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let response = recall.handle(request).await;
-    let status = response.status().as_u16();
-    let kind = if status == 200 { "application/json" } else { "application/problem+json" };
-    assert_eq!(response.headers()["content-type"], kind);
-    let Body::Text(body) = response.into_body() else { panic!("the body is text") };
-    (status, serde_json::from_str(&body).unwrap())
+    let headers = [("afterthought-tenant", tenant)];
+    let answered = ask(recall, "GET", &format!("{path}?{query_string}"), &headers, None).await;
+    let kind = if answered.status == 200 { "application/json" } else { "application/problem+json" };
+    assert_eq!(answered.header("content-type"), Some(kind));
+    (answered.status, answered.json())
 }
 
 pub(super) fn owned((session, embedder, count): (&str, &str, i64)) -> (String, String, i64) {

@@ -5,7 +5,6 @@ use domain::{
 use hot::{Read, SessionContext};
 use indexer::Indexer;
 use jiff::Timestamp;
-use lambda_http::Body;
 use model::Embedder;
 use recall::Recall;
 use runtime::Services;
@@ -15,6 +14,7 @@ use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use crate::asking::ask;
 use crate::delivery::deliver;
 use crate::ground::Ground;
 
@@ -141,19 +141,10 @@ impl Stage {
         query_string: &str,
         body: Option<&Value>,
     ) -> (u16, Value) {
-        let mut event: Value = serde_json::from_str(include_str!("../../../events/recall.json")).unwrap();
-        event["rawPath"] = path.into();
-        event["rawQueryString"] = query_string.into();
-        event["requestContext"]["http"]["method"] = method.into();
-        event["headers"]["afterthought-tenant"] = tenant.into();
-        if let Some(body) = body {
-            event["body"] = body.to_string().into();
-        }
-        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let response = self.recall.handle(request).await;
-        let status = response.status().as_u16();
-        let Body::Text(body) = response.into_body() else { panic!("the body is text") };
-        (status, serde_json::from_str(&body).unwrap())
+        let (target, headers) = (format!("{path}?{query_string}"), [("afterthought-tenant", tenant)]);
+        let answered =
+            ask(&self.recall, method, &target, &headers, body.map(Value::to_string).as_deref()).await;
+        (answered.status, answered.json())
     }
 
     /// What waits for a person, oldest first.

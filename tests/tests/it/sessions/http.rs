@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 
-use lambda_http::Body;
 use model::Embedder;
 use recall::Recall;
 use runtime::{Config, Services};
@@ -8,6 +7,7 @@ use serde_json::Value;
 use testkit::TestAws;
 
 use super::*;
+use crate::asking::ask;
 
 /// The function over HTTP.
 struct Stage {
@@ -40,23 +40,11 @@ impl Stage {
         body: &Value,
         key: Option<&str>,
     ) -> (u16, Value) {
-        let mut event: Value = serde_json::from_str(include_str!("../../../events/recall.json")).unwrap();
-        event["rawPath"] = path.into();
-        event["rawQueryString"] = query.into();
-        event["requestContext"]["http"]["method"] = method.into();
-        event["requestContext"]["http"]["path"] = path.into();
-        event["headers"]["afterthought-tenant"] = "default".into();
-        if let Some(key) = key {
-            event["headers"]["idempotency-key"] = key.into();
-        }
-        if !body.is_null() {
-            event["body"] = body.to_string().into();
-        }
-        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let response = self.recall.handle(request).await;
-        let status = response.status().as_u16();
-        let Body::Text(body) = response.into_body() else { panic!("the body is text") };
-        (status, serde_json::from_str(&body).unwrap())
+        let body = (!body.is_null()).then(|| body.to_string());
+        let mut headers = vec![("afterthought-tenant", "default")];
+        headers.extend(key.map(|key| ("idempotency-key", key)));
+        let answered = ask(&self.recall, method, &format!("{path}?{query}"), &headers, body.as_deref()).await;
+        (answered.status, answered.json())
     }
 
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
