@@ -3,6 +3,9 @@
 
 mod archive;
 mod export;
+mod hundred;
+mod mouths;
+mod sameness;
 mod scan;
 mod stage;
 

@@ -7,6 +7,7 @@ use action_detector::ActionDetector;
 use domain::{SessionId, TenantId, UserId, WakeUp};
 use entity_extractor::EntityExtractor;
 use indexer::Indexer;
+use ingester::Ingester;
 use janitor::Janitor;
 use jiff::Timestamp;
 use lambda_http::Body;
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
+use webhook::Webhook;
 
 use crate::delivery::deliver;
 
@@ -29,12 +31,15 @@ pub(super) const MARK: &str = "quagga";
 pub(super) const VICTIM: &str = "quagga-rider";
 /// Those who are not.
 pub(super) const OTHERS: [&str; 3] = ["ada", "ben", "cleo"];
-const AGENTS: [&str; 4] = [EntityExtractor::NAME, ActionDetector::NAME, indexer::NAME, MemoryCurator::NAME];
+pub(super) const AGENTS: [&str; 4] =
+    [EntityExtractor::NAME, ActionDetector::NAME, indexer::NAME, MemoryCurator::NAME];
 
 pub(super) struct Stage {
     pub(super) services: Services,
     pub(super) keeper: Store,
     pub(super) recall: Recall,
+    pub(super) webhook: Webhook,
+    pub(super) ingester: Box<Ingester>,
     pub(super) owner: Client,
     pub(super) aws: TestAws,
     pub(super) hot_table: String,
@@ -58,6 +63,10 @@ fn lines(user: &str, part: usize) -> Vec<String> {
 
 impl Stage {
     pub(super) async fn set() -> Self {
+        Box::pin(Self::build()).await
+    }
+
+    async fn build() -> Self {
         let database = TestDatabase::create().await.unwrap();
         let aws = TestAws::create().await.unwrap();
         let mut queues = Vec::new();
@@ -66,6 +75,8 @@ impl Stage {
         }
         let hot_table = aws.create_hot_table().await.unwrap();
         let janitor = aws.create_queue("janitor").await.unwrap();
+        let accepted = aws.create_fifo_queue("ingest").await.unwrap();
+        let letters = aws.create_fifo_queue("ingest-dlq").await.unwrap();
         let archive = tempfile::tempdir().unwrap();
         let archive_url = format!("file://{}", archive.path().display());
         let variables: HashMap<String, String> = [
@@ -74,6 +85,8 @@ impl Stage {
             ("WAKE_UP_QUEUES", &queues[..3].join(",")),
             ("SCHEDULED_QUEUES", &queues[3]),
             ("JANITOR_QUEUE", &janitor),
+            (webhook::QUEUE, &accepted),
+            (ingester::DEAD_LETTERS, &letters),
             ("ERASURE_SETTLE_SECONDS", "0"),
             ("ARCHIVE_URL", &archive_url),
             ("AGENT_CONCURRENCY", "8"),
@@ -94,6 +107,8 @@ impl Stage {
             detector: ActionDetector::new(Model::BuiltIn).unwrap(),
             indexer: Indexer::new(Embedder::BuiltIn, store.clone(), hot, services.now),
             curator: MemoryCurator::new(Model::BuiltIn, store).unwrap(),
+            webhook: Webhook::from_services(&services).await.unwrap(),
+            ingester: Box::new(Ingester::from_services(&services).unwrap()),
             services,
             recall,
             owner,
@@ -150,7 +165,7 @@ impl Stage {
         }
     }
 
-    async fn deliver(&self, agent: &str, wake_up: WakeUp) -> bool {
+    pub(super) async fn deliver(&self, agent: &str, wake_up: WakeUp) -> bool {
         async fn to<A: Agent>(stage: &Stage, agent: &A, wake_up: WakeUp) -> bool {
             Box::pin(deliver(&stage.services, agent, wake_up)).await
         }
@@ -346,10 +361,15 @@ impl Stage {
         let age =
             "update afterthought.sessions set last_event_at = now() - interval '91 days' where session = $1";
         assert_eq!(self.owner.execute(age, &[&session]).await.unwrap(), 1);
+        self.tidy().await;
+        assert!(!self.objects().is_empty());
+    }
+
+    /// What is old is cleared away, whenever that was done last.
+    pub(super) async fn tidy(&self) {
         self.owner.batch_execute("update afterthought.tenants set tidied_at = null").await.unwrap();
         let janitor = Janitor::from_services(&self.services).unwrap();
         janitor.work(Timestamp::MAX).await.unwrap();
-        assert!(!self.objects().is_empty());
     }
 
     /// The objects in the archive.
