@@ -3,6 +3,7 @@ use std::collections::{HashMap, HashSet};
 use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde_json::Value;
 use store::{Counts, ErasedSubject, OpenErasure};
 
 use crate::{Error, Janitor, LONGEST_WAIT, Worked};
@@ -43,6 +44,18 @@ struct Addressed {
     user: UserId,
     session: String,
     accepted_at: Option<Timestamp>,
+    #[serde(default)]
+    events: Value,
+}
+
+impl Addressed {
+    /// When it was there at the latest: accepted, or in a table of the application's own. A letter that does not say was there
+    /// always.
+    fn since(&self) -> Option<Timestamp> {
+        let events = self.events.as_array().into_iter().flatten();
+        let written = events.filter_map(|event| event.get("written_at")?.as_str()?.parse().ok());
+        self.accepted_at.map(|accepted_at| written.fold(accepted_at, Timestamp::min))
+    }
 }
 
 impl Gone {
@@ -59,15 +72,14 @@ impl Gone {
     }
 
     /// Whether a letter holds what somebody said who was erased, or in a session that was. What was accepted after the
-    /// erasure is not of it; a letter that does not say when is.
+    /// erasure is not of it, unless it had been in a table of the application's own; a letter that does not say when is.
     fn holds(&self, body: &str) -> bool {
-        let Ok(Addressed { tenant, user, session, accepted_at }) = serde_json::from_str(body) else {
-            return false;
-        };
+        let Ok(addressed) = serde_json::from_str::<Addressed>(body) else { return false };
+        let since = addressed.since();
+        let Addressed { tenant, user, session, .. } = addressed;
         let Some(erased) = self.said.get(&(tenant, user)) else { return false };
         erased.iter().any(|(name, erased_at)| {
-            name.as_ref().is_none_or(|name| *name == session)
-                && accepted_at.is_none_or(|accepted_at| accepted_at <= *erased_at)
+            name.as_ref().is_none_or(|name| *name == session) && since.is_none_or(|since| since <= *erased_at)
         })
     }
 }
@@ -284,6 +296,12 @@ mod tests {
         assert!(holds("acme", "ben", "old", 100) && !holds("acme", "ben", "old", 150));
         assert!(holds("acme", "ben", "new", 150) && !holds("acme", "ben", "third", 1));
         assert!(gone.holds(r#"{"tenant": "acme", "user": "ada", "session": "any"}"#), "it does not say when");
+        let row = |written: i64| {
+            let events = json!([{"written_at": at(written)}]);
+            let letter = json!({"tenant": "acme", "user": "ada", "session": "any", "accepted_at": at(150), "events": events});
+            gone.holds(&letter.to_string())
+        };
+        assert!(row(100) && !row(101), "a row was there since it was written, whenever it was read");
         assert!(!gone.holds("what nobody can read") && !gone.holds(r#"{"tenant": "acme"}"#));
     }
 }

@@ -35,5 +35,9 @@ from (
     select 'archive_objects'
     from afterthought.erased_sessions d join afterthought.archive_objects o using (session_id)
     where d.erasure_id = $6
+    union all
+    select l.layer
+    from afterthought.adopted_left($1, $4, $5) l, generate_series(1, l.remaining)
+    where $2::text is not null or $3::text is not null
 ) left_over
 group by layer

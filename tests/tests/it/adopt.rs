@@ -1,6 +1,7 @@
 //! Tables of applications, followed as they are: three of different shapes, and what becomes of them when something goes wrong.
 
 mod entries;
+mod erased;
 mod faults;
 mod stage;
 

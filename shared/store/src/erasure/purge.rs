@@ -138,7 +138,8 @@ impl Store {
         Ok(Purged { rows: indexed + evidence + events, is_done: !marked.is_empty() })
     }
 
-    /// Whether every transaction has ended that had begun when an erasure did, so that [`Store::look_again`] is the last look.
+    /// Whether every transaction has ended that had begun when an erasure did, and no row of an adopted table that was there by then
+    /// waits to be read, so that [`Store::look_again`] is the last look.
     pub async fn is_erasure_alone(&self, tenant: &TenantId, erasure: Uuid) -> Result<bool, Error> {
         let transaction = self.transaction(tenant).await?;
         let ask = transaction.prepare(include_str!("../../queries/is_erasure_alone.sql")).await?;
