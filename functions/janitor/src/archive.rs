@@ -1,6 +1,6 @@
 use domain::{Retention, TenantId};
 use jiff::{SignedDuration, Timestamp};
-use store::{Archived, IdleSession, Old, SessionPath, Tidying};
+use store::{Archived, IdleSession, Old, SessionPath, Tidying, orphaned_before};
 
 use crate::{Error, Janitor, Worked};
 
@@ -8,6 +8,10 @@ use crate::{Error, Janitor, Worked};
 const SESSIONS_AT_ONCE: u32 = 1_000;
 /// So many objects are deleted before the time is looked at.
 const OBJECTS_AT_ONCE: u32 = 20;
+/// So many keys of the archive are looked at before the time is.
+const KEYS_AT_ONCE: usize = 1_000;
+/// So often, in one tick, for one tenant; the next day's goes on there.
+const MOST_LOOKS: u32 = 50;
 /// A writer that began so long ago has ended: longer than a function runs.
 const LONGEST_WRITER: SignedDuration = SignedDuration::from_mins(20);
 /// The agent that indexes what has come back.
@@ -57,6 +61,27 @@ impl Janitor {
                 _ => return Ok(Worked::Done),
             };
         }
+    }
+
+    /// Deletes objects that no row names, once they are old enough.
+    pub(crate) async fn sweep_orphans(
+        &self,
+        tenant: &TenantId,
+        periods: Retention,
+        until: Timestamp,
+    ) -> Result<Worked, Error> {
+        let Some(before) = orphaned_before(periods, (self.now)()) else { return Ok(Worked::Done) };
+        for _ in 0..MOST_LOOKS {
+            if self.is_over(until) {
+                return Ok(Worked::OutOfTime);
+            }
+            let swept = self.keeper.sweep_orphans(tenant, before, KEYS_AT_ONCE).await?;
+            metrics::counter!("Tidied", "What" => "archive_orphans").increment(swept.deleted);
+            if swept.is_done {
+                break;
+            }
+        }
+        Ok(Worked::Done)
     }
 
     /// What happened in a session goes to the archive, one object after the other, once its last state is kept.

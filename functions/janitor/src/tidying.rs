@@ -24,7 +24,11 @@ impl Janitor {
             }
         }
         if self.keeper.has_archive() {
-            match self.tend_archive(&tenant.tenant, periods, until).await {
+            let tended = match self.tend_archive(&tenant.tenant, periods, until).await {
+                Ok(Worked::Done) => self.sweep_orphans(&tenant.tenant, periods, until).await,
+                other => other,
+            };
+            match tended {
                 Ok(Worked::OutOfTime) => return Ok(Worked::OutOfTime),
                 Ok(_) => {}
                 // Nothing else waits for it: what is left is found again tomorrow.

@@ -14,15 +14,16 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use bytes::Bytes;
 use domain::{SessionId, TenantId};
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use url::Url;
 
 pub use pack::{Damage, Pack};
-pub use place::Place;
+pub use place::{Found, Place};
 
 /// What is asked of object storage is given up after this, repeats included.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -77,6 +78,15 @@ pub struct InvalidArchiveUrl {
     pub got: String,
     /// What is wrong with it.
     pub why: String,
+}
+
+/// Some of the objects of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The objects. What is no object of an archive is not among them.
+    pub objects: Vec<Found>,
+    /// The key that the next ones come after; `None` when there are none.
+    pub through: Option<String>,
 }
 
 /// Objects under one prefix of a bucket, or in a directory.
@@ -158,6 +168,35 @@ impl Archive {
             }
         }
         Ok(found.len() as u64)
+    }
+
+    /// The objects of a tenant in the order of their keys, from after a key on: those of the next `most` keys.
+    pub async fn list(&self, tenant: &TenantId, after: Option<&str>, most: usize) -> Result<Listed, Error> {
+        let folder = place::tenant_folder(&self.prefix, tenant);
+        let listing = match after {
+            Some(after) => {
+                self.store.list_with_offset(Some(&folder), &Path::from(format!("{folder}/{after}")))
+            }
+            None => self.store.list(Some(&folder)),
+        };
+        // S3 lists keys in their order, a directory in any.
+        let found: Vec<ObjectMeta> = if self.directory.is_some() {
+            let mut all: Vec<ObjectMeta> = listing.try_collect().await?;
+            all.sort_by(|one, other| one.location.as_ref().cmp(other.location.as_ref()));
+            all.truncate(most);
+            all
+        } else {
+            listing.take(most).try_collect().await?
+        };
+        let key = |object: &ObjectMeta| {
+            object.location.as_ref().strip_prefix(folder.as_ref())?.strip_prefix('/').map(str::to_owned)
+        };
+        let through = if found.len() < most { None } else { found.last().and_then(key) };
+        let read = |object: &ObjectMeta| {
+            let written_at = Timestamp::from_millisecond(object.last_modified.timestamp_millis()).ok()?;
+            Found::read(&key(object)?, written_at)
+        };
+        Ok(Listed { objects: found.iter().filter_map(read).collect(), through })
     }
 
     async fn bytes(&self, path: &Path) -> Result<Bytes, Error> {

@@ -75,6 +75,38 @@ async fn everything_of_a_session_goes_also_what_a_killed_writer_left() {
     assert_eq!(archive.read(&other, pack.checksum()).await.unwrap(), lines(), "another session's stays");
 }
 
+#[tokio::test]
+async fn objects_are_listed_page_by_page_and_what_is_none_is_passed_over() {
+    let (folder, archive) = opened();
+    let (tenant, pack) = (tenant(), Pack::of(&lines()));
+    for id in 1..=5 {
+        let session = SessionId(Uuid::from_u128(id % 2));
+        archive.write(&Place { session, ..place(&tenant, id) }, &pack).await.unwrap();
+    }
+    let other = TenantId::new("other").unwrap();
+    archive.write(&place(&other, 9), &pack).await.unwrap();
+    let tenants = place::tenant_folder(&Path::default(), &tenant);
+    std::fs::write(folder.path().join(tenants.as_ref()).join("note.txt"), "no object").unwrap();
+    for most in 1..=7 {
+        let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let listed = archive.list(&tenant, after.as_deref(), most).await.unwrap();
+            assert!(listed.objects.len() <= most);
+            ids.extend(listed.objects.iter().map(|object| object.id.as_u128()));
+            (after, pages) = (listed.through, pages + 1);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((ids, pages), (vec![2, 4, 1, 3, 5], 6 / most + 1), "{most}");
+    }
+    let listed = archive.list(&tenant, None, 9).await.unwrap();
+    for object in listed.objects {
+        archive.read(&object.place(&tenant), pack.checksum()).await.unwrap();
+    }
+    assert_eq!(archive.list(&TenantId::new("none").unwrap(), None, 9).await.unwrap().objects, []);
+}
+
 #[test]
 fn a_key_names_nobody() {
     let tenant = tenant();

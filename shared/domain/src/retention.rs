@@ -25,6 +25,8 @@ pub struct Retention {
     pub deliveries_days: Option<u32>,
     /// Sessions in which nothing happens, before what was said in them goes to the archive: 90.
     pub archive_days: Option<u32>,
+    /// Objects of the archive that no row names: 7.
+    pub orphans_days: Option<u32>,
 }
 
 impl Retention {
@@ -39,6 +41,7 @@ impl Retention {
         faded_days: Some(30),
         deliveries_days: Some(30),
         archive_days: Some(90),
+        orphans_days: Some(7),
     };
 
     /// These periods, the deployment's where one is not given, and the usual ones where that does not give it either.
@@ -54,6 +57,7 @@ impl Retention {
             faded_days: own.faded_days.or(other.faded_days),
             deliveries_days: own.deliveries_days.or(other.deliveries_days),
             archive_days: own.archive_days.or(other.archive_days),
+            orphans_days: own.orphans_days.or(other.orphans_days),
         };
         let mut periods = fill(fill(self, deployment), Self::USUAL);
         // That a memory has faded is known from the ledger.

@@ -51,7 +51,7 @@ mod users;
 mod webhook_sources;
 mod webhooks;
 
-pub use self::archive::{Archived, IdleSession, Restored};
+pub use self::archive::{Archived, IdleSession, Restored, Swept};
 pub use access::Access;
 pub use adopted_tables::{AdoptedRow, AdoptedTable, Adoption, Arrival, ArrivedRow, Backfill, RefusedRow};
 pub use append::{Appended, Appending, InvalidEvent, NewEvent};
@@ -92,7 +92,7 @@ pub use status::AgentProgress;
 pub use steer::{Cancelled, ReplayFrom, Replayed};
 pub use target::Target;
 pub use tenants::{SettingsChanged, Tenant};
-pub use tidy::{Old, Tidying, UntidyTenant};
+pub use tidy::{Old, Tidying, UntidyTenant, orphaned_before};
 pub use tls::client_config;
 pub use user::{UserEvent, UserMemory};
 pub use user_progress::{ProgressOf, SessionAgent, SessionProgress};

@@ -106,6 +106,13 @@ impl Old {
     }
 }
 
+/// When an object of the archive that no row names must have been written to be deleted; `None` when none ever is.
+pub fn orphaned_before(periods: Retention, now: Timestamp) -> Option<Timestamp> {
+    let days = periods.orphans_days.filter(|days| *days > 0)?;
+    let before = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
+    Some(before.unwrap_or(Timestamp::MIN))
+}
+
 /// A tenant in which there is something to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UntidyTenant {
@@ -256,6 +263,7 @@ mod tests {
             faded_days: Some(0),
             deliveries_days: Some(0),
             archive_days: Some(0),
+            orphans_days: Some(0),
             checkpoints_kept: None,
         };
         let now = Timestamp::from_second(1_800_000_000).unwrap();

@@ -1,6 +1,7 @@
 //! What was said in sessions that nobody goes on with is in the archive, and everything else is as it was.
 
 mod damage;
+mod orphans;
 mod stage;
 
 use serde_json::{Value, json};

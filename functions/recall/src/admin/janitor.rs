@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use futures::stream::FuturesOrdered;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Old, Store};
+use store::{Old, Store, orphaned_before};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Admin;
@@ -15,6 +15,9 @@ use crate::http::{Problem, postgres_is_down};
 
 /// So much of a kind is counted at most.
 const MOST_COUNTED: u32 = 1_000_000;
+
+/// So many keys of the archive are looked at.
+const MOST_KEYS: usize = 10_000;
 
 /// Of which tenant.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -31,7 +34,8 @@ pub(super) struct TidyAsked {
 pub(super) struct Untidy {
     #[schema(value_type = String)]
     tenant: TenantId,
-    /// How many rows of each kind would be cleared away; a million stands for that many or more.
+    /// How many rows of each kind would be cleared away; a million stands for that many or more. `archive_orphans` are those of the
+    /// first 10,000 objects of the archive that no row names.
     counts: BTreeMap<&'static str, u64>,
     /// The periods that hold for the tenant, in days; 0 is for ever.
     #[schema(value_type = Object)]
@@ -51,7 +55,7 @@ impl Admin {
         let settings = settings.ok_or_else(|| Problem::not_found("there is no such tenant".to_owned()))?;
         let periods = settings.retention.over(self.retention);
         let tenant_name = &tenant;
-        let counts: BTreeMap<&'static str, u64> = Old::by(periods, now, MOST_COUNTED)
+        let mut counts: BTreeMap<&'static str, u64> = Old::by(periods, now, MOST_COUNTED)
             .map(|old| async move {
                 Ok::<_, store::Error>((old.what.as_str(), keeper.count_old(tenant_name, old).await?))
             })
@@ -59,6 +63,10 @@ impl Admin {
             .try_collect()
             .await
             .map_err(|error| postgres_is_down(&error))?;
+        if let Some(before) = orphaned_before(periods, now).filter(|_| keeper.has_archive()) {
+            let orphans = keeper.count_orphans(&tenant, before, MOST_KEYS).await;
+            counts.insert("archive_orphans", orphans.map_err(|error| postgres_is_down(&error))?);
+        }
         Ok(Untidy { tenant, counts, periods })
     }
 }

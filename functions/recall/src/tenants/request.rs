@@ -251,6 +251,9 @@ pub(crate) struct RetentionAsked {
     /// Sessions in which nothing happens, before what was said in them goes to the archive.
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
     archive_days: Option<Whole<0, 36_500>>,
+    /// Objects of the archive that no row names.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
+    orphans_days: Option<Whole<0, 36_500>>,
 }
 
 /// Which thoughts a person looks at before they are recalled.
@@ -377,7 +380,8 @@ mod tests {
             "ingest_events_per_day": 7, "confidence_floor": 0.5, "memories_per_user": 8,
             "review": {"below_confidence": 0.25, "types": ["fact"], "agents": ["summarizer"]},
             "retention": {"versions_days": 1, "runs_days": 2, "checkpoints_days": 3, "checkpoints_kept": 4,
-                          "deleted_days": 5, "expired_days": 6, "faded_days": 7, "deliveries_days": 8, "archive_days": 9},
+                          "deleted_days": 5, "expired_days": 6, "faded_days": 7, "deliveries_days": 8, "archive_days": 9,
+                          "orphans_days": 10},
             "guard": {"secrets": "block",
                       "identifiers": {"credit_card": "block", "iban": "redact", "phone": "off", "email": "redact",
                                       "us_ssn": "block", "ip_address": "off"}}

@@ -5,6 +5,7 @@
 
 mod clear;
 mod keep;
+mod orphans;
 mod restore;
 mod words;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use crate::Error;
 
 pub use keep::{Archived, IdleSession};
+pub use orphans::Swept;
 pub use restore::Restored;
 
 /// An object, as a row names it.

@@ -10,7 +10,7 @@ use store::{Archived, Error};
 use super::stage::{Kept, Stage};
 
 /// Whatever is done to a table fails from here on, until it is allowed again.
-async fn forbid(stage: &Stage, what: &str) {
+pub(super) async fn forbid(stage: &Stage, what: &str) {
     let forbid = format!(
         "create function afterthought.forbid() returns trigger language plpgsql as $$
          begin raise exception 'killed'; end $$;
@@ -20,7 +20,7 @@ async fn forbid(stage: &Stage, what: &str) {
     stage.owner.batch_execute(&forbid).await.unwrap();
 }
 
-async fn allow(stage: &Stage) {
+pub(super) async fn allow(stage: &Stage) {
     stage.owner.batch_execute("drop function afterthought.forbid cascade").await.unwrap();
 }
 
