@@ -234,6 +234,11 @@ async fn a_plain_insert_of_what_is_blocked_is_refused_by_column_and_kind() {
     }
     app.batch_execute("reset role").await.unwrap();
     assert_eq!(log(&stage).await, [], "nothing of either statement");
+    app.batch_execute("set role afterthought_operator").await.unwrap();
+    let counted = "select kind, refused from afterthought.guard_refusals() where refused > 0";
+    let counted = app.query(counted, &[]).await.unwrap();
+    let counted: Vec<(String, i64)> = counted.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(counted, [("credit_card".to_owned(), 2)], "both are counted, though both were rolled back");
 }
 
 #[tokio::test]
