@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 use url::Url;
 
 use super::StateOption;
+use super::caller::Caller;
 use super::terminal::say;
 
 /// `cargo local export`
@@ -18,9 +19,8 @@ pub(crate) struct Export {
     user: String,
     /// The file of JSON Lines to write; one that is there is replaced when the export is complete.
     file: PathBuf,
-    /// The user's tenant.
-    #[arg(long, default_value = "default")]
-    tenant: String,
+    #[command(flatten)]
+    caller: Caller,
 }
 
 impl Export {
@@ -42,7 +42,7 @@ impl Export {
             if let Some(after) = &after {
                 page.query_pairs_mut().append_pair("after", after);
             }
-            let answer = client.get(page).header("afterthought-tenant", &self.tenant).send().await?;
+            let answer = self.caller.sign(client.get(page)).send().await?;
             let status = answer.status();
             let next = answer.headers().get("afterthought-next").map(|next| next.to_str().map(str::to_owned));
             let text = answer.text().await?;

@@ -2,6 +2,8 @@
 
 mod admin;
 mod adopt;
+mod archive;
+mod caller;
 mod chaos;
 mod demo;
 mod eval;
@@ -49,6 +51,8 @@ enum Command {
     Import(import::Import),
     /// Follow a table of an application as it is, list what is followed, or end it.
     Adopt(adopt::Adopt),
+    /// Bring back what is in the archive.
+    Archive(archive::Archive),
     /// Ask the running stack what it remembers of a user.
     Recall(recall::Recall),
     /// Write everything about a user to a file.
@@ -110,6 +114,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Chaos(command) => Box::pin(command.run(&environment)).await,
         Command::Import(command) => Box::pin(command.run()).await,
         Command::Adopt(command) => command.run().await,
+        Command::Archive(command) => command.run().await,
         Command::Recall(command) => command.run().await,
         Command::Export(command) => command.run().await,
         Command::Status(command) => command.run().await,

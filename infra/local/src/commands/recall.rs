@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::StateOption;
+use super::caller::Caller;
 use super::terminal::say;
 
 /// `cargo local recall`
@@ -20,12 +21,8 @@ pub(crate) struct Recall {
     /// How many memories and events to answer with at most.
     #[arg(short, long, default_value_t = 5)]
     k: u16,
-    /// The user's tenant.
-    #[arg(long, default_value = "default")]
-    tenant: String,
-    /// The API key to ask with, which decides the tenant.
-    #[arg(long, env = "AFTERTHOUGHT_API_KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    caller: Caller,
     /// Print the answer as the function gave it.
     #[arg(long)]
     json: bool,
@@ -34,43 +31,27 @@ pub(crate) struct Recall {
 impl Recall {
     pub(crate) async fn run(self) -> Result<()> {
         let endpoints = self.state.open()?.endpoints()?;
-        let asker = match &self.key {
-            Some(key) => Asker::Key(key),
-            None => Asker::Tenant(&self.tenant),
-        };
-        let answer = ask_as(&endpoints.recall_url, asker, &self.user, &self.question, self.k).await?;
+        let answer = ask(&endpoints.recall_url, &self.caller, &self.user, &self.question, self.k).await?;
         say(&if self.json { serde_json::to_string_pretty(&answer)? } else { readable(&answer) });
         Ok(())
     }
 }
 
-/// Who asks.
-#[derive(Debug, Clone, Copy)]
-enum Asker<'a> {
-    /// Somebody who is trusted, for this tenant.
-    Tenant(&'a str),
-    /// Whoever has this API key.
-    Key(&'a str),
-}
-
-/// Asks the recall function over HTTP, as an application does that needs no API key.
-pub(crate) async fn ask(recall_url: &str, tenant: &str, user: &str, question: &str, k: u16) -> Result<Value> {
-    ask_as(recall_url, Asker::Tenant(tenant), user, question, k).await
-}
-
-async fn ask_as(recall_url: &str, asker: Asker<'_>, user: &str, question: &str, k: u16) -> Result<Value> {
+/// Asks the recall function over HTTP, as an application does.
+pub(crate) async fn ask(
+    recall_url: &str,
+    caller: &Caller,
+    user: &str,
+    question: &str,
+    k: u16,
+) -> Result<Value> {
     let mut url = Url::parse(recall_url)?;
     url.path_segments_mut()
         .ok()
         .context("the recall URL has no path")?
         .extend(["v1", "users", user, "recall"]);
     url.query_pairs_mut().append_pair("query", question).append_pair("k", &k.to_string());
-    let request = reqwest::Client::new().get(url);
-    let request = match asker {
-        Asker::Tenant(tenant) => request.header("afterthought-tenant", tenant),
-        Asker::Key(key) => request.bearer_auth(key),
-    };
-    let answer = request.send().await?;
+    let answer = caller.sign(reqwest::Client::new().get(url)).send().await?;
     let status = answer.status();
     let text = answer.text().await?;
     if !status.is_success() {
