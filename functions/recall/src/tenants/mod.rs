@@ -2,6 +2,7 @@
 
 mod keys;
 mod request;
+mod retention;
 mod settings;
 
 use axum::extract::State;

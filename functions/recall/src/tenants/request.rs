@@ -7,6 +7,7 @@ use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::retention::RetentionAsked;
 use crate::http::{Moment, Problem, Short, Whole};
 
 /// How long the old key goes on when nobody says, in seconds: a day.
@@ -218,42 +219,6 @@ impl<'de> Deserialize<'de> for IdentifiersAsked {
         }
         deserializer.deserialize_any(WordOrKinds)
     }
-}
-
-/// For how long what is old is kept, in days; 0 is for ever, and what is not given is the deployment's.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct RetentionAsked {
-    /// What a memory said before it was changed, since it was changed last.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    versions_days: Option<Whole<0, 36_500>>,
-    /// Runs of agents and their ledger, and never less than `faded_days`.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    runs_days: Option<Whole<0, 36_500>>,
-    /// States that an application saved.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    checkpoints_days: Option<Whole<0, 36_500>>,
-    /// So many of each session stay, whatever their age.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    checkpoints_kept: Option<Whole<0, 36_500>>,
-    /// Memories that were deleted, until when that can be taken back.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    deleted_days: Option<Whole<0, 36_500>>,
-    /// Memories that have expired.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    expired_days: Option<Whole<0, 36_500>>,
-    /// Memories that have faded.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    faded_days: Option<Whole<0, 36_500>>,
-    /// What endpoints were told, and what was given up.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    deliveries_days: Option<Whole<0, 36_500>>,
-    /// Sessions in which nothing happens, before what was said in them goes to the archive.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    archive_days: Option<Whole<0, 36_500>>,
-    /// Objects of the archive that no row names.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 36_500)]
-    orphans_days: Option<Whole<0, 36_500>>,
 }
 
 /// Which thoughts a person looks at before they are recalled.
