@@ -14,8 +14,6 @@ const KEYS_AT_ONCE: usize = 1_000;
 const MOST_LOOKS: u32 = 50;
 /// A writer that began so long ago has ended: longer than a function runs.
 const LONGEST_WRITER: SignedDuration = SignedDuration::from_mins(20);
-/// The agent that indexes what has come back.
-const INDEXER: &str = "indexer";
 
 impl Janitor {
     /// Deletes objects that nothing stands for, brings back sessions that somebody went on with, and archives those in which
@@ -52,7 +50,7 @@ impl Janitor {
         loop {
             let sessions = self.keeper.sessions_to_archive(tenant, since, after, SESSIONS_AT_ONCE).await?;
             for session in &sessions {
-                if self.archive(tenant, session, until).await? == Worked::OutOfTime {
+                if self.archive(tenant, session, since, until).await? == Worked::OutOfTime {
                     return Ok(Worked::OutOfTime);
                 }
             }
@@ -84,18 +82,27 @@ impl Janitor {
         Ok(Worked::Done)
     }
 
-    /// What happened in a session goes to the archive, one object after the other, once its last state is kept.
+    /// What happened in a session goes to the archive, one object after the other, once its last state is kept: until something
+    /// happens in it.
     async fn archive(
         &self,
         tenant: &TenantId,
         session: &IdleSession,
+        since: Timestamp,
         until: Timestamp,
     ) -> Result<Worked, Error> {
         if self.is_over(until) {
             return Ok(Worked::OutOfTime);
         }
         if let Err(error) = self.keeper.keep_last_state(tenant, session).await {
-            let store::Error::Gap { .. } = error else { return Err(error.into()) };
+            let is_of_session = match &error {
+                store::Error::Gap { .. } | store::Error::Stored { .. } => true,
+                store::Error::Archive(error) => error.is_loss(),
+                _ => false,
+            };
+            if !is_of_session {
+                return Err(error.into());
+            }
             tracing::error!(session = %session.id, %error, "a session is left as it is");
             return Ok(Worked::Done);
         }
@@ -104,7 +111,7 @@ impl Janitor {
             if self.is_over(until) {
                 return Ok(Worked::OutOfTime);
             }
-            match self.keeper.archive_next(tenant, session, after).await? {
+            match self.keeper.archive_next(tenant, session, since, after).await? {
                 Archived::Some { events, through } => {
                     metrics::counter!("Tidied", "What" => "archived_events").increment(events);
                     (after, archived) = (through, true);
@@ -129,7 +136,7 @@ impl Janitor {
             if self.is_over(until) {
                 return Ok(Worked::OutOfTime);
             }
-            match self.keeper.restore_next(path, INDEXER).await {
+            match self.keeper.restore_next(path).await {
                 Ok(Some(restored)) => {
                     metrics::counter!("Tidied", "What" => "restored_events").increment(restored.events);
                     if restored.is_done {

@@ -170,14 +170,10 @@ impl Janitor {
             let objects =
                 self.keeper.clear_erased_archive(&erasure.tenant, erasure.id, OBJECTS_AT_ONCE).await?;
             metrics::counter!("Tidied", "What" => "archive_objects").increment(objects);
-            if objects == 0 {
-                break;
+            if objects > 0 {
+                continue;
             }
-        }
-        loop {
-            if self.is_over(until) {
-                return Ok(false);
-            }
+            // A session is not done with while a row names an object of it, so each turn looks for these first.
             let purged = self.keeper.purge_erased(&erasure.tenant, erasure.id, ROWS_AT_ONCE).await?;
             metrics::counter!("Tidied", "What" => "erased_rows").increment(purged.rows);
             if purged.is_done {

@@ -22,7 +22,7 @@ use object_store::path::Path;
 use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use url::Url;
 
-pub use pack::{Damage, Pack};
+pub use pack::{Damage, MOST_BYTES, Pack};
 pub use place::{Found, Place};
 
 /// What is asked of object storage is given up after this, repeats included.

@@ -6,8 +6,9 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-/// No object is larger than this when it is unpacked: a page of events, or a single one, and what is around them.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// No object is larger than this when it is unpacked: a page of events, or a single one, and what is around them. One with more
+/// can be written and cannot be read.
+pub const MOST_BYTES: u32 = 64 * 1024 * 1024;
 
 /// Lines as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,13 +59,36 @@ impl Pack {
 
 /// The lines of what was stored with a checksum.
 pub(crate) fn lines(bytes: &[u8], checksum: &[u8]) -> Result<Vec<String>, Damage> {
+    lines_within(bytes, checksum, MOST_BYTES)
+}
+
+fn lines_within(bytes: &[u8], checksum: &[u8], most: u32) -> Result<Vec<String>, Damage> {
     if Sha256::digest(bytes).as_slice() != checksum {
         return Err(Damage::Checksum);
     }
-    let mut text = String::new();
+    let mut text = Vec::new();
+    // One more shows that there is more.
     GzDecoder::new(bytes)
-        .take(MOST_BYTES)
-        .read_to_string(&mut text)
+        .take(u64::from(most) + 1)
+        .read_to_end(&mut text)
         .map_err(|error| Damage::Content(format!("it cannot be unpacked: {error}")))?;
+    if text.len() as u64 > u64::from(most) {
+        return Err(Damage::Content(format!("it has more than {most} bytes when it is unpacked")));
+    }
+    let text = String::from_utf8(text).map_err(|_| Damage::Content("it is no text".to_owned()))?;
     Ok(text.lines().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_too_large_is_damage_and_never_a_part_of_its_lines() {
+        let lines = vec!["first".to_owned(), "second".to_owned()];
+        let pack = Pack::of(&lines);
+        assert_eq!(lines_within(pack.bytes(), pack.checksum(), 12), Ok(lines));
+        let damage = lines_within(pack.bytes(), pack.checksum(), 11).unwrap_err();
+        assert_eq!(damage.to_string(), "it has more than 11 bytes when it is unpacked");
+    }
 }

@@ -1,8 +1,10 @@
 //! What was said in sessions that nobody goes on with is in the archive, and everything else is as it was.
 
 mod damage;
+mod going_on;
 mod orphans;
 mod stage;
+mod staying;
 
 use serde_json::{Value, json};
 use store::{Old, Tidying};

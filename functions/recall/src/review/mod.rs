@@ -96,7 +96,7 @@ const MOST_EVENTS: u16 = 50;
 /// How much of each is shown, in characters.
 const MOST_CHARACTERS: u16 = 4_000;
 /// The agent that makes memories searchable.
-pub(crate) const INDEXER: &str = "indexer";
+const INDEXER: &str = "indexer";
 
 /// Where the indexer is told of memories that were approved.
 pub(crate) struct Indexer {

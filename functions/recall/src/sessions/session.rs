@@ -14,7 +14,6 @@ use crate::Parts;
 use crate::http::{
     Answer, Caller, Json, Moment, OfSession, OfUser, PathOf, Problem, Query, Shared, Whole, page_length,
 };
-use crate::review::INDEXER;
 
 /// How many sessions a page has when nobody says.
 const USUAL_PAGE: u16 = 20;
@@ -219,7 +218,7 @@ impl Parts {
         let until = (self.now)().saturating_add(RESTORING).unwrap_or(Timestamp::MAX);
         let mut answer = RestoredAnswer { restored_events: 0, more: true };
         while answer.more && (answer.restored_events == 0 || (self.now)() < until) {
-            let restored = keeper.restore_next(of.path(tenant), INDEXER).await;
+            let restored = keeper.restore_next(of.path(tenant)).await;
             let restored = restored.map_err(|error| failed(&error))?.ok_or_else(|| of.unknown())?;
             answer.restored_events += restored.events;
             answer.more = !restored.is_done;

@@ -16,7 +16,7 @@ impl Store {
         begun_before: Timestamp,
         most: u32,
     ) -> Result<u64, Error> {
-        let list = include_str!("../../queries/list_archive_objects_to_clear.sql");
+        let list = include_str!("../../queries/drop_archive_objects.sql");
         let values: [&(dyn ToSql + Sync); 3] = [&tenant.as_str(), &begun_before, &i64::from(most)];
         self.clear(tenant, list, &values).await
     }

@@ -11,6 +11,9 @@ use crate::{Error, SessionPath, Store};
 const MOST_EVENTS: i64 = 1_000;
 /// And so many bytes of them, unless a single one has more.
 const MOST_BYTES: i64 = 4 * 1024 * 1024;
+/// A longer one stays where it is.
+#[expect(clippy::cast_possible_wrap, reason = "it is far less")]
+const LONGEST_EVENT: i32 = archive::MOST_BYTES as i32;
 
 /// A session in which nothing has happened for long, and of which something is not in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +38,18 @@ pub enum Archived {
     },
     /// Everything of the session is where it belongs.
     All,
-    /// Somebody else is at it, or has changed it: the next look at it shows what is left.
+    /// Somebody else is at it, or has changed it, or something happened in it or came back: the next look at it shows what is left.
     Taken,
+}
+
+/// What is next to be archived of a session.
+enum Next {
+    /// These events.
+    Lines(Lines),
+    /// None.
+    All,
+    /// Nothing any more: the session is not old, or is gone.
+    Kept,
 }
 
 impl Store {
@@ -65,7 +78,8 @@ impl Store {
         self.keep_state(path).await
     }
 
-    /// Puts the next events of a session after a version into an object, and takes out of them what is in it.
+    /// Puts the next events of a session after a version into an object, and takes out of them what is in it, unless something has
+    /// happened in the session since a time, or came back.
     ///
     /// The object is written and read back before anything is taken, and nothing is taken but what is in it, byte by byte. Ended
     /// anywhere, nothing is lost: the events are as they were or the object is there, and an object that nothing stands for is
@@ -74,13 +88,16 @@ impl Store {
         &self,
         tenant: &TenantId,
         session: &IdleSession,
+        since: Timestamp,
         after: i64,
     ) -> Result<Archived, Error> {
         let archive = self.archive_of(session.id)?;
-        let Some((through, lines)) = self.lines_to_archive(tenant, session.id, after).await? else {
-            return Ok(Archived::All);
+        let lines = match self.lines_to_archive(tenant, session.id, since, after).await? {
+            Next::Lines(lines) => lines,
+            Next::All => return Ok(Archived::All),
+            Next::Kept => return Ok(Archived::Taken),
         };
-        let (first, events) = (lines.first, lines.texts.len() as u64);
+        let (first, through, events) = (lines.first, lines.through, lines.texts.len() as u64);
         let pack = Pack::of(&lines.texts);
         let id = Uuid::now_v7();
         if !self.begin_object(tenant, session, id, (first, through), events, &pack).await? {
@@ -89,7 +106,7 @@ impl Store {
         let place = Place { tenant, session: session.id, id, first, last: through };
         let written = archive.write(&place, &pack).await.map_err(Error::from);
         let taken = match written {
-            Ok(()) => self.take_words(tenant, &place, events, &pack).await,
+            Ok(()) => self.take_words(tenant, &place, since, events, &pack).await,
             Err(error) => Err(error),
         };
         match taken {
@@ -110,38 +127,42 @@ impl Store {
         }
     }
 
-    /// The next lines and the last version of them; marks the session when there is none.
+    /// The next lines; marks the session when there is none.
     async fn lines_to_archive(
         &self,
         tenant: &TenantId,
         session: SessionId,
+        since: Timestamp,
         after: i64,
-    ) -> Result<Option<(i64, Lines)>, Error> {
+    ) -> Result<Next, Error> {
         let transaction = self.transaction(tenant).await?;
-        let (head, list, mark) = try_join!(
-            transaction.prepare("select head_version from afterthought.sessions where id = $1"),
+        let (lock, list, mark) = try_join!(
+            transaction.prepare(include_str!("../../queries/lock_session_to_archive.sql")),
             transaction.prepare(include_str!("../../queries/list_events_to_archive.sql")),
             transaction.prepare(include_str!("../../queries/mark_archived.sql")),
         )?;
-        let ids: [&(dyn ToSql + Sync); 1] = [&session.0];
-        let ((), found) = try_join!(transaction.begin(), transaction.query(&head, &ids))?;
-        let Some(found) = found.first() else { return transaction.leave(None).await };
-        let head: i64 = found.try_get("head_version")?;
-        let values: [&(dyn ToSql + Sync); 6] =
-            [&session.0, &after, &head, &MOST_EVENTS, &MOST_BYTES, &OWN_PAYLOAD];
+        let locking: [&(dyn ToSql + Sync); 2] = [&session.0, &since];
+        let ((), locked) = try_join!(transaction.begin(), transaction.query(&lock, &locking))?;
+        let Some(locked) = locked.first() else { return transaction.leave(Next::Kept).await };
+        let head: i64 = locked.try_get("head_version")?;
+        let values: [&(dyn ToSql + Sync); 7] =
+            [&session.0, &after, &head, &MOST_EVENTS, &MOST_BYTES, &OWN_PAYLOAD, &LONGEST_EVENT];
         let rows = transaction.query(&list, &values).await?;
         let Some((first, last)) = rows.first().zip(rows.last()) else {
             let marked: [&(dyn ToSql + Sync); 2] = [&session.0, &head];
             try_join!(transaction.execute(&mark, &marked), transaction.commit())?;
             transaction.end();
-            return Ok(None);
+            return Ok(Next::All);
         };
-        let texts = rows.iter().map(|row| row.try_get("line")).collect::<Result<_, _>>()?;
-        let answer = Some((last.try_get("version")?, Lines { first: first.try_get("version")?, texts }));
-        transaction.leave(answer).await
+        let lines = Lines {
+            first: first.try_get("version")?,
+            through: last.try_get("version")?,
+            texts: rows.iter().map(|row| row.try_get("line")).collect::<Result<_, _>>()?,
+        };
+        transaction.leave(Next::Lines(lines)).await
     }
 
-    /// Notes that an object will be there; not when somebody else is at these events.
+    /// Notes that an object will be there; not when somebody else is at these events, or the session is gone.
     async fn begin_object(
         &self,
         tenant: &TenantId,
@@ -173,11 +194,12 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// Takes what is in an object out of the events; not when they are not what is in it, or the session is gone.
+    /// Takes what is in an object out of the events; not when they are not what is in it, or the session is not old any more, or gone.
     async fn take_words(
         &self,
         tenant: &TenantId,
         place: &Place<'_>,
+        since: Timestamp,
         events: u64,
         pack: &Pack,
     ) -> Result<bool, Error> {
@@ -191,14 +213,15 @@ impl Store {
         )?;
         let Place { session, id, first, last, .. } = *place;
         let checksum = pack.text_checksum().as_slice();
-        let sessions: [&(dyn ToSql + Sync); 1] = [&session.0];
+        let locking: [&(dyn ToSql + Sync); 2] = [&session.0, &since];
         let objects: [&(dyn ToSql + Sync); 1] = [&id];
-        let taken: [&(dyn ToSql + Sync); 5] = [&session.0, &first, &last, &checksum, &OWN_PAYLOAD];
+        let taken: [&(dyn ToSql + Sync); 6] =
+            [&session.0, &first, &last, &checksum, &OWN_PAYLOAD, &LONGEST_EVENT];
         let range: [&(dyn ToSql + Sync); 3] = [&session.0, &first, &last];
         let marked: [&(dyn ToSql + Sync); 2] = [&session.0, &last];
         let ((), locked, settled, taken, _unindexed, _marked) = try_join!(
             transaction.begin(),
-            transaction.query(&lock, &sessions),
+            transaction.query(&lock, &locking),
             transaction.query(&settle, &objects),
             transaction.execute(&take, &taken),
             transaction.execute(&unindex, &range),
@@ -225,6 +248,7 @@ impl Store {
 /// Events as they go into an object.
 struct Lines {
     first: i64,
+    through: i64,
     texts: Vec<String>,
 }
 

@@ -20,6 +20,9 @@ pub use keep::{Archived, IdleSession};
 pub use orphans::Swept;
 pub use restore::Restored;
 
+/// The agent that indexes events: it begins again where they come back.
+const INDEXER: &str = "indexer";
+
 /// An object, as a row names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Object {

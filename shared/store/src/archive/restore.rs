@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::Object;
 use super::keep::{IdleSession, idle_session};
+use super::{INDEXER, Object};
 use crate::{Erasing, Error, SessionPath, Store};
 
 /// What came of a step of restoring.
@@ -18,16 +18,22 @@ pub struct Restored {
     pub is_done: bool,
 }
 
+/// What came of giving events back what they held.
+enum Given {
+    /// So many have it back.
+    Events(u64),
+    /// Somebody else has done so.
+    Before,
+    /// The session is gone.
+    ToNobody,
+}
+
 impl Store {
-    /// Brings the events of one object back, the first of the session's, and deletes it. `indexer` is the agent that indexes events:
-    /// it begins again where they are. For [`crate::Role::Keeper`]. None when the user has no such session.
-    pub async fn restore_next(
-        &self,
-        path: SessionPath<'_>,
-        indexer: &str,
-    ) -> Result<Option<Restored>, Error> {
+    /// Brings the events of one object back, the first of the session's, and deletes it. The agent that indexes events begins again
+    /// where they are. For [`crate::Role::Keeper`]. None when the user has no such session.
+    pub async fn restore_next(&self, path: SessionPath<'_>) -> Result<Option<Restored>, Error> {
         let Some(session) = self.session(path).await? else { return Ok(None) };
-        self.restore_object(path.tenant, session.id, Some(indexer)).await.map(Some)
+        self.restore_object(path.tenant, session.id).await.map(Some)
     }
 
     /// Sessions that somebody went on with after events of theirs went to the archive, in which something happened since a time.
@@ -67,7 +73,7 @@ impl Store {
         for row in &rows {
             let session = SessionId(row.try_get("session_id")?);
             loop {
-                match self.restore_object(tenant, session, None).await {
+                match self.restore_object(tenant, session).await {
                     Ok(restored) if restored.is_done => break,
                     Ok(_more) => {}
                     Err(Error::Archive(error)) if error.is_loss() => {
@@ -81,12 +87,7 @@ impl Store {
         Ok(())
     }
 
-    async fn restore_object(
-        &self,
-        tenant: &TenantId,
-        session: SessionId,
-        indexer: Option<&str>,
-    ) -> Result<Restored, Error> {
+    async fn restore_object(&self, tenant: &TenantId, session: SessionId) -> Result<Restored, Error> {
         let Some((object, is_last)) = self.first_object(tenant, session).await? else {
             return Ok(Restored { events: 0, is_done: true });
         };
@@ -103,8 +104,10 @@ impl Store {
             }
             Err(error) => return Err(error.into()),
         };
-        let Some(events) = self.give_words(tenant, &object, &lines, indexer).await? else {
-            return Ok(Restored { events: 0, is_done: false });
+        let events = match self.give_words(tenant, &object, &lines).await? {
+            Given::Events(events) => events,
+            Given::Before => return Ok(Restored { events: 0, is_done: false }),
+            Given::ToNobody => return Ok(Restored { events: 0, is_done: true }),
         };
         if let Err(error) = self.delete_object(tenant, &object).await {
             tracing::warn!(%error, object = %object.id, "an object that nothing stands for is deleted later");
@@ -127,17 +130,16 @@ impl Store {
         rows.first().map(|row| Ok((Object::read(row)?, rows.len() == 1))).transpose()
     }
 
-    /// Gives events back what they held, and gives their object up. None when somebody else has done so.
+    /// Gives events back what they held, and gives their object up.
     async fn give_words(
         &self,
         tenant: &TenantId,
         object: &Object,
         lines: &Vec<String>,
-        indexer: Option<&str>,
-    ) -> Result<Option<u64>, Error> {
+    ) -> Result<Given, Error> {
         let transaction = self.transaction(tenant).await?;
         let (lock, take, restore, mark) = try_join!(
-            transaction.prepare(include_str!("../../queries/lock_session_to_archive.sql")),
+            transaction.prepare(include_str!("../../queries/lock_session_to_restore.sql")),
             transaction.prepare(include_str!("../../queries/take_archive_object.sql")),
             transaction.prepare(include_str!("../../queries/restore_events.sql")),
             transaction.prepare(include_str!("../../queries/mark_restored.sql")),
@@ -145,14 +147,17 @@ impl Store {
         let session: &(dyn ToSql + Sync) = &object.session.0;
         let objects: [&(dyn ToSql + Sync); 1] = [&object.id];
         let restored: [&(dyn ToSql + Sync); 2] = [session, lines];
-        let marked: [&(dyn ToSql + Sync); 3] = [session, &object.first, &indexer];
+        let marked: [&(dyn ToSql + Sync); 3] = [session, &object.first, &INDEXER];
         let ((), locked, taken) = try_join!(
             transaction.begin(),
             transaction.query(&lock, &restored[..1]),
             transaction.query(&take, &objects),
         )?;
-        if locked.is_empty() || taken.is_empty() {
-            return transaction.leave(None).await;
+        if locked.is_empty() {
+            return transaction.leave(Given::ToNobody).await;
+        }
+        if taken.is_empty() {
+            return transaction.leave(Given::Before).await;
         }
         let events = transaction.execute(&restore, &restored).await?;
         if events != lines.len() as u64 {
@@ -164,7 +169,7 @@ impl Store {
         }
         try_join!(transaction.execute(&mark, &marked), transaction.commit())?;
         transaction.end();
-        Ok(Some(events))
+        Ok(Given::Events(events))
     }
 
     pub(super) async fn delete_object(&self, tenant: &TenantId, object: &Object) -> Result<(), Error> {

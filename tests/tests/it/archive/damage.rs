@@ -41,14 +41,14 @@ async fn killed_between_the_object_and_the_rows_nothing_is_lost_double_or_left()
 
     // The object is there, and nothing stands in it.
     forbid(&stage, "update").await;
-    stage.keeper.archive_next(&Stage::tenant(), &idle[0], 0).await.unwrap_err();
+    stage.keeper.archive_next(&Stage::tenant(), &idle[0], since, 0).await.unwrap_err();
     allow(&stage).await;
     assert_eq!((stage.archived().await, stage.objects().await), (0, (0, 1)));
     let orphan = stage.files();
     assert_eq!(orphan.len(), 1);
 
     // While it may still be written, nobody else writes the same; then it goes, and the events go anew.
-    let taken = stage.keeper.archive_next(&Stage::tenant(), &idle[0], 0).await.unwrap();
+    let taken = stage.keeper.archive_next(&Stage::tenant(), &idle[0], since, 0).await.unwrap();
     assert_eq!(taken, Archived::Taken);
     stage.tick().await;
     assert_eq!((stage.archived().await, stage.files()), (0, orphan.clone()));
@@ -169,4 +169,51 @@ async fn what_is_damaged_or_missing_is_an_error_and_never_an_empty_history() {
     let events = stage.done("GET", "/sessions/old/events").await;
     assert_eq!(events["events"].as_array().unwrap().len(), 6);
     assert_eq!(events["events"][0], before["events"]["events"][0]);
+}
+
+#[tokio::test]
+async fn a_writer_that_was_taken_for_ended_and_was_quicker_keeps_its_object() {
+    let stage = Stage::set(Kept::InDirectory).await;
+    stage.talk("old").await;
+    stage.age().await;
+    let since = (stage.services.now)();
+    let idle = stage.keeper.sessions_to_archive(&Stage::tenant(), since, None, 10).await.unwrap();
+    forbid(&stage, "update").await;
+    stage.keeper.archive_next(&Stage::tenant(), &idle[0], since, 0).await.unwrap_err();
+    allow(&stage).await;
+    wait(&stage).await;
+    let writer = stage.database.client().await.unwrap();
+    writer.batch_execute("begin; update afterthought.archive_objects set status = 'stored'").await.unwrap();
+    let commit = async {
+        let waiting = "select count(*) from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        while stage.number(waiting).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        writer.batch_execute("commit").await.unwrap();
+    };
+    let tenant = Stage::tenant();
+    let (cleared, ()) = tokio::join!(stage.keeper.clear_archive(&tenant, since, 20), commit);
+    assert_eq!((cleared.unwrap(), stage.objects().await, stage.files().len()), (0, (1, 1), 1));
+}
+
+#[tokio::test]
+async fn a_session_whose_last_state_needs_a_lost_object_keeps_nobody_elses_from_the_archive() {
+    let stage = Stage::set(Kept::InDirectory).await;
+    stage.talk("old").await;
+    stage.age().await;
+    stage.tick().await;
+    fs::remove_file(stage.files().remove(0)).unwrap();
+    stage.owner.batch_execute("delete from afterthought.snapshots").await.unwrap();
+    stage.say("old", "Hello again.").await;
+    for place in 0..4 {
+        stage.talk(&format!("other-{place}")).await;
+    }
+    stage.age().await;
+    stage.tick().await;
+    let archived =
+        "select count(*) from afterthought.sessions where archived_through = 5 and session like 'other-%'";
+    assert_eq!(stage.number(archived).await, 4);
+    let spoken = "select count(*) from afterthought.session_events where content = 'Hello again.'";
+    assert_eq!(stage.number(spoken).await, 1, "it is left as it is");
 }

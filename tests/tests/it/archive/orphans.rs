@@ -41,7 +41,7 @@ async fn lose(stage: &Stage, session: &str) {
         stage.keeper.sessions_to_archive(&Stage::tenant(), (stage.services.now)(), None, 10).await.unwrap();
     let idle = idle.into_iter().find(|idle| idle.name == session).unwrap();
     forbid(stage, "update").await;
-    stage.keeper.archive_next(&Stage::tenant(), &idle, 0).await.unwrap_err();
+    stage.keeper.archive_next(&Stage::tenant(), &idle, (stage.services.now)(), 0).await.unwrap_err();
     allow(stage).await;
     stage
         .owner

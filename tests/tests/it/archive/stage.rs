@@ -29,7 +29,7 @@ pub(super) struct Stage {
     folder: TempDir,
     indexer: Indexer,
     _aws: TestAws,
-    _database: TestDatabase,
+    pub(super) database: TestDatabase,
 }
 
 /// Where the archive is.
@@ -71,7 +71,7 @@ impl Stage {
             services,
             folder,
             _aws: aws,
-            _database: database,
+            database,
         }
     }
 

@@ -82,3 +82,26 @@ async fn an_object_that_is_left_is_named_and_the_erasure_stays_open() {
     stage.finish().await;
     assert_eq!(verified(&stage, None).await, []);
 }
+
+#[tokio::test]
+async fn what_an_erasure_that_failed_has_brought_back_is_indexed_again() {
+    let stage = shared().await;
+    let read = "insert into afterthought.agent_cursors (session_id, agent, tenant, through)
+                select id, 'indexer', tenant, head_version from afterthought.sessions";
+    stage.owner.batch_execute(read).await.unwrap();
+    let forbid = "create function afterthought.forbid() returns trigger language plpgsql as $$
+                  begin raise exception 'killed'; end $$;
+                  create trigger forbidden before insert on afterthought.erasures
+                  for each row execute function afterthought.forbid()";
+    stage.owner.batch_execute(forbid).await.unwrap();
+    let asked = json!({"subject": "session", "session": FIRST});
+    let (status, answer) = stage.ask("POST", VICTIM, "/erasures", asked).await;
+    assert!(status >= 500, "{status} {answer}");
+    assert_eq!(stage.objects(), Vec::<std::path::PathBuf>::new(), "it had to be read");
+    let begins = "select c.through from afterthought.agent_cursors c join afterthought.sessions s on s.id = c.session_id
+                  where s.session = $1 and c.agent = 'indexer'";
+    let through: i64 = stage.owner.query_one(begins, &[&FIRST]).await.unwrap().get(0);
+    assert_eq!(through, 0);
+    stage.owner.batch_execute("drop function afterthought.forbid cascade").await.unwrap();
+    erase_first(&stage).await;
+}
