@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::{AcceptedEvent, GuardAction, GuardPolicy, TenantId};
+use domain::{AcceptedEvent, GuardAction, GuardPolicy, OWN_PAYLOAD, TenantId};
 use guard::{Found, screen_event};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use store::NewEvent;
 
 use crate::Ingester;
 use crate::batch::Delivered;
@@ -72,7 +73,12 @@ impl Ingester {
 /// place, and says nothing but that.
 fn screened(tenant: &TenantId, policy: GuardPolicy, event: &mut AcceptedEvent) {
     match screen_event(policy, event.content.as_mut(), &mut event.payload) {
-        Ok(found) => found.tell(tenant, GuardAction::Redact),
+        Ok(found) => {
+            found.tell(tenant, GuardAction::Redact);
+            if !found.is_empty() {
+                shortened(event);
+            }
+        }
         Err(blocked) => {
             let found = Found::from(blocked.rule);
             found.tell(tenant, GuardAction::Block);
@@ -80,6 +86,19 @@ fn screened(tenant: &TenantId, policy: GuardPolicy, event: &mut AcceptedEvent) {
             event.payload = json!({});
             found.record(GuardAction::Block, &mut event.payload);
         }
+    }
+}
+
+/// What stands in the place of what was found may be longer than that was: a text that is too long now ends where it may, and
+/// of a payload that is too long only the record is left. An event that was accepted is stored.
+fn shortened(event: &mut AcceptedEvent) {
+    if let Some(content) = &mut event.content {
+        content.truncate(content.floor_char_boundary(NewEvent::MOST_BYTES));
+    }
+    if event.payload.to_string().len() > NewEvent::MOST_BYTES
+        && let Some(members) = event.payload.as_object_mut()
+    {
+        members.retain(|name, _| name == OWN_PAYLOAD);
     }
 }
 
@@ -123,6 +142,17 @@ mod tests {
         );
         let called = screened_by(GuardAction::Block, event(None, json!({"to": ["ada@example.com"]})));
         assert_eq!((called.content, called.payload), (None, record));
+    }
+
+    #[test]
+    fn what_grew_too_long_is_stored_as_far_as_it_may_be() {
+        let many = "a@b.co ".repeat(NewEvent::MOST_BYTES / 7);
+        let redacted = screened_by(GuardAction::Redact, event(Some(&many), json!({"to": many})));
+        let content = redacted.content.unwrap();
+        assert_eq!(content.len(), NewEvent::MOST_BYTES);
+        assert!(content.starts_with("[e-mail address] [e-mail address] "));
+        let found = 2 * (NewEvent::MOST_BYTES / 7);
+        assert_eq!(redacted.payload, json!({"afterthought": {"guard": {"redacted": {"email": found}}}}));
     }
 
     #[test]

@@ -278,3 +278,69 @@ async fn a_policy_that_is_not_understood_is_refused_by_its_field() {
         assert_eq!((status, &problem["parameter"]), (400, &json!(parameter)), "{problem}");
     }
 }
+
+/// What Postgres makes of a text.
+async fn looked_through(stage: &Stage, text: &str, policy: &Value) -> (String, Value, Option<String>) {
+    let look = "select kept, counts, blocked from afterthought.guard_text($1, '', $2)";
+    let row = stage.owner.query_one(look, &[&text, policy]).await.unwrap();
+    (row.get(0), row.get(1), row.get(2))
+}
+
+#[tokio::test]
+async fn what_is_no_number_hides_none_behind_it() {
+    let stage = Stage::set().await;
+    let policy = json!({"identifiers": "redact"});
+    let wanted =
+        GuardPolicy { identifiers: IdentifierActions::all(GuardAction::Redact), ..GuardPolicy::default() };
+    for text in [
+        "Paid in FY24 DE44 5001 0517 5407 3249 31 as agreed.",
+        "DE44 5001 0517 5407 3249 32 GB33BUKB20201555555555 FY24",
+        "In 2024 4111 1111 1111 1111 was charged.",
+        "4111 1111 1111 1111 123",
+        "0000 4111 1111 1111 1112 5500 0000 0000 0004",
+        "order 2024-11-22 4111111111111111.",
+        "no number 1234 5678 9012 at all, AT12 neither",
+    ] {
+        let (mut by_us, mut none) = (text.to_owned(), json!({}));
+        guard::screen_event(wanted, Some(&mut by_us), &mut none).unwrap();
+        assert_eq!(looked_through(&stage, text, &policy).await.0, by_us, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_to_be_blocked_is_blocked_within_something_longer_too() {
+    let stage = Stage::set().await;
+    let policy = json!({"identifiers": {"email": "redact", "phone": "block"}});
+    let (_, _, blocked) = looked_through(&stage, "+4915112345678@example.com", &policy).await;
+    assert_eq!(blocked.as_deref(), Some("phone number"));
+}
+
+#[tokio::test]
+async fn of_a_list_of_identifiers_nothing_is_left() {
+    let stage = Stage::set().await;
+    let policy = json!({"identifiers": "redact"});
+    let list =
+        |length: u32| (0..length).map(|number| format!("a{number}@b.co")).collect::<Vec<_>>().join(" ");
+    let (kept, counts, _) = looked_through(&stage, &list(20_000), &policy).await;
+    assert_eq!((kept.as_str(), counts), ("[e-mail address]", json!({"email": 20_000})));
+    assert_eq!(looked_through(&stage, &list(500), &policy).await.0, vec!["[e-mail address]"; 500].join(" "));
+    let document = json!({"to": ["a@b.co", {"n": 1, "cc": ["c@d.co", "a@b.co"]}], "empty": {}, "none": []});
+    let look = "select kept, counts from afterthought.guard_document($1, null, $2)";
+    let row = stage.owner.query_one(look, &[&document, &policy]).await.unwrap();
+    let mail = "[e-mail address]";
+    let expected = json!({"to": [mail, {"n": 1, "cc": [mail, mail]}], "empty": {}, "none": []});
+    assert_eq!((row.get::<_, Value>(0), row.get::<_, Value>(1)), (expected, json!({"email": 3})));
+}
+
+#[tokio::test]
+async fn a_policy_that_nobody_understands_keeps_everything_out_of_plain_inserts() {
+    let stage = Stage::set().await;
+    stage
+        .owner
+        .batch_execute("update afterthought.tenants set settings = '{\"guard\": \"redact\"}'")
+        .await
+        .unwrap();
+    let insert = "insert into afterthought.messages (tenant, user_id, session, role, content) values ('default', 'ada', 'chat', 'user', $1)";
+    stage.owner.execute(insert, &[&"mail ada@example.com"]).await.unwrap();
+    assert_eq!(log(&stage).await[0].0.as_deref(), Some("mail [e-mail address]"));
+}
