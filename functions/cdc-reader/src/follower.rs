@@ -10,6 +10,7 @@ use serde_json::Value;
 use store::{AdoptedTable, Backfill, Store};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{Arrivals, pauses};
@@ -29,6 +30,8 @@ const MOST_QUEUED: u64 = 500;
 const QUEUE_INTERVAL: Duration = Duration::from_millis(500);
 /// How soon a table is looked at again that could not be read, and all tables when nothing was heard of them.
 const LOOK_INTERVAL: Duration = Duration::from_mins(1);
+/// How soon a table is tried again that was locked.
+const LOCKED_INTERVAL: Duration = Duration::from_secs(5);
 /// How much is kept of why a table cannot be read, in characters.
 const LONGEST_REASON: usize = 240;
 
@@ -75,6 +78,8 @@ enum Next {
 enum Stopped {
     /// The table cannot be read, and others can: why.
     Unreadable(String),
+    /// Somebody has locked the table, and others can be read.
+    Locked,
     /// Postgres, or the network.
     Store(store::Error),
     /// SQS.
@@ -84,6 +89,7 @@ enum Stopped {
 impl From<store::Error> for Stopped {
     fn from(error: store::Error) -> Self {
         match error.wrong_statement() {
+            _ if error.is_locked() => Self::Locked,
             Some(reason) => Self::Unreadable(reason),
             None => Self::Store(error),
         }
@@ -117,7 +123,14 @@ impl TableFollower {
     /// Follows whenever the slot is held. Ends when whoever holds the slot is gone.
     pub async fn run(&mut self, mut holding: watch::Receiver<bool>) {
         let mut pauses = reading_pauses();
-        while holding.wait_for(|holding| *holding).await.is_ok() {
+        loop {
+            if !*holding.borrow() {
+                // Somebody else may follow meanwhile, and the next slot may be another one.
+                self.open = None;
+            }
+            if holding.wait_for(|holding| *holding).await.is_err() {
+                return;
+            }
             let next = match self.round().await {
                 Ok(next) => {
                     pauses = reading_pauses();
@@ -134,22 +147,33 @@ impl TableFollower {
                 Next::Soon => QUEUE_INTERVAL,
                 Next::Idle => LOOK_INTERVAL,
             };
+            let again = self.resting.values().map(|(_, until)| *until).min();
+            let again =
+                again.map_or(pause, |again| pause.min(again.saturating_duration_since(Instant::now())));
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(again) => {}
                 () = self.news.notified() => {}
                 changed = holding.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    // Somebody else may follow meanwhile.
                     self.open = None;
                 }
             }
         }
     }
 
-    /// Reads until nothing is left, or something outside fails.
-    pub async fn finish(&mut self) {
+    /// Reads until nothing is left that can be read, something outside fails, or `stop` says so; what is left then waits for
+    /// whoever follows next.
+    pub async fn finish(&mut self, stop: &CancellationToken) {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => tracing::info!("rows of adopted tables are left for the next run"),
+            () = self.read_all() => {}
+        }
+    }
+
+    async fn read_all(&mut self) {
         loop {
             match self.round().await {
                 Ok(Next::Idle) => return,
@@ -168,10 +192,14 @@ impl TableFollower {
         self.resting.retain(|id, (version, until)| {
             *until > Instant::now() && tables.iter().any(|table| (table.id, table.version) == (*id, *version))
         });
-        let backfilling = tables
+        // One that has been begun goes first: its keys have been sorted.
+        let mut unread: Vec<Uuid> = tables
             .iter()
-            .find(|table| !table.is_backfilled && !self.resting.contains_key(&table.id))
-            .map(|table| table.id);
+            .filter(|table| !table.is_backfilled && !self.resting.contains_key(&table.id))
+            .map(|table| table.id)
+            .collect();
+        unread.sort_by_key(|id| !self.is_open(*id));
+        let backfilling = unread.first().copied();
         let mut next = Next::Idle;
         for table in &tables {
             let has_work = if table.is_backfilled {
@@ -184,8 +212,15 @@ impl TableFollower {
             }
             match self.step(table).await {
                 Ok(done) => next = next.max(done),
+                Err(Stopped::Locked) => {
+                    tracing::warn!(relation = table.relation, "an adopted table is locked and is read later");
+                    self.resting.insert(table.id, (table.version, Instant::now() + LOCKED_INTERVAL));
+                    next = next.max(Next::AtOnce);
+                }
                 Err(Stopped::Unreadable(reason)) => {
-                    self.open = None;
+                    if self.is_open(table.id) {
+                        self.open = None;
+                    }
                     self.broke(table, &reason).await.map_err(Stopped::Store)?;
                     next = next.max(Next::AtOnce);
                 }
@@ -203,7 +238,7 @@ impl TableFollower {
         if !table.is_published {
             // It says itself that it is gone, if it is.
             self.rows.read_adopted(table.id, &Value::Array(Vec::new()), 0, 0).await?;
-            let reason = "the table is not in the publication afterthought any more: adopt it again";
+            let reason = "the table is not in the publication afterthought any more, with its key alone: adopt it again";
             return Err(Stopped::Unreadable(reason.to_owned()));
         }
         let mapping = RowMapping::read(table.mapping.clone()).map_err(Stopped::Unreadable)?;
@@ -264,6 +299,10 @@ impl TableFollower {
         Ok(Next::AtOnce)
     }
 
+    fn is_open(&self, adoption: Uuid) -> bool {
+        self.open.as_ref().is_some_and(|open| open.adoption == adoption)
+    }
+
     /// Notes that a table cannot be read, and leaves it alone for a while.
     async fn broke(&mut self, table: &AdoptedTable, reason: &str) -> Result<(), store::Error> {
         let reason: String = reason.chars().take(LONGEST_REASON).collect();
@@ -279,6 +318,7 @@ impl Stopped {
     fn log(&self) {
         match self {
             Self::Unreadable(reason) => tracing::warn!(reason, "adopted tables wait"),
+            Self::Locked => tracing::warn!("adopted tables wait for a lock"),
             Self::Store(error) => tracing::warn!(%error, "adopted tables wait for Postgres"),
             Self::Queue(error) => {
                 metrics::counter!("PublishFailures").increment(1);

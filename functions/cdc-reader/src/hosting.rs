@@ -135,7 +135,7 @@ impl Host {
         if matches!(ended, Ok(Ended::Drained)) {
             keeper.wake_all().await;
             if let Some(follower) = &mut follower {
-                follower.finish().await;
+                follower.finish(&run.stop).await;
             }
         }
         ended

@@ -1,8 +1,6 @@
 -- Every adopted table as the reader follows it, those that wait longest first. The reader's role sees no row of them.
 select a.id, a.relation, a.mapping, a.version, a.backfill_from, a.backfilled_at is not null as is_backfilled, a.broken,
-       exists (
-           select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
-           where p.pubname = 'afterthought' and r.prrelid = a.relid) as is_published,
+       afterthought.publishes_key(a.relid, a.key_columns) as is_published,
        exists (select from afterthought.adopted_arrivals n where n.adoption_id = a.id) as has_arrivals
 from afterthought.adopted_tables a
 order by a.adopted_at, a.id

@@ -31,7 +31,7 @@ pub struct AdoptedTable {
     pub is_backfilled: bool,
     /// Why it cannot be read, by the last try.
     pub broken: Option<String>,
-    /// Whether the stream brings its rows.
+    /// Whether the stream brings its rows, by their keys alone.
     pub is_published: bool,
     /// Whether the stream has brought rows that wait to be read.
     pub has_arrivals: bool,
@@ -110,7 +110,7 @@ pub struct RefusedRow {
     pub reason: String,
     /// Whose row, where that could be read.
     pub of: Option<(TenantId, UserId)>,
-    /// When it was written.
+    /// Since when it may have been there: of somebody who was erased since then, nothing is noted.
     pub written_at: Timestamp,
 }
 
@@ -203,7 +203,7 @@ impl Store {
 
     /// Rows of an adopted table in the order of their keys, an array of arrays of texts; what is not there any more, or not
     /// wanted by the filter, is left out. Rows longer than `row_bytes`, and those that come after `most_bytes` of others, have
-    /// no data. As the adopter.
+    /// no data. An error that [`is of a lock`](Error::is_locked) when the table is locked for two seconds. As the adopter.
     pub async fn read_adopted(
         &self,
         adoption: Uuid,
@@ -227,7 +227,7 @@ impl Store {
     }
 
     /// Opens a look at all rows of a table that have not been read, in their order. As the adopter; it keeps one connection
-    /// for as long as it lives.
+    /// for as long as it lives. An error that [`is of a lock`](Error::is_locked) as of [`Store::read_adopted`].
     pub async fn open_backfill(&self, adoption: Uuid) -> Result<Backfill, Error> {
         let connection = self.connection_without_deadline().await?;
         let open = connection.prepare(include_str!("../queries/open_backfill.sql")).await?;

@@ -130,6 +130,11 @@ impl Error {
         is_wrong.then(|| describe(error))
     }
 
+    /// Whether what was asked for is locked by somebody, and was not waited for any longer.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// Whether an event was refused because its session knows its idempotency key for other content.
     pub fn is_other_under_key(&self) -> bool {
         let Self::Postgres(error) = self else { return false };

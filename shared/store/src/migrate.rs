@@ -23,6 +23,7 @@ const OLDEST_VECTOR: [u32; 3] = [0, 8, 4];
 const GRAPHS_WITHIN: Duration = Duration::from_mins(5);
 /// Held while migrating, so that two deployments do not meet.
 const ADVISORY_LOCK: i64 = 0x61_66_74_65_72;
+const RESTART_BACKFILLS: &str = include_str!("../queries/restart_backfills.sql");
 
 /// What a migration run did.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -170,10 +171,17 @@ async fn see_to_slot(client: &Client, slot: Slot<'_>) -> Result<bool, Error> {
                 "replication slot {name:?} belongs to database {database:?}, expected {here:?}: choose another CDC_SLOT"
             )));
         }
+        // A run that made it may have ended before it could say so.
+        client.execute(RESTART_BACKFILLS, &[&false, &false]).await?;
         return Ok(false);
     }
+    // Making a slot waits for every open transaction and cannot be undone with what is done beside it, so a run may end in
+    // between. Before: whoever follows the new slot reads every table from its beginning, even if this run is gone by then.
+    // After: who followed the old one may have gone on reading, and be through with a table before rows came that are in
+    // neither slot. The mark has the next run do it, if this one cannot.
+    client.execute(RESTART_BACKFILLS, &[&true, &true]).await?;
     client.execute("select pg_create_logical_replication_slot($1, 'pgoutput')", &[&name]).await?;
-    client.execute(include_str!("../queries/restart_backfills.sql"), &[]).await?;
+    client.execute(RESTART_BACKFILLS, &[&true, &false]).await?;
     Ok(true)
 }
 

@@ -3,6 +3,7 @@
 mod entries;
 mod erased;
 mod faults;
+mod missed;
 mod stage;
 
 use serde_json::{Value, json};

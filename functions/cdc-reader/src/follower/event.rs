@@ -24,7 +24,7 @@ pub(super) enum Written {
 
 impl Written {
     /// Since when it may have been there: what was erased since then is dropped.
-    fn since(self, occurred_at: Option<Timestamp>) -> Timestamp {
+    pub(super) fn since(self, occurred_at: Option<Timestamp>) -> Timestamp {
         match self {
             Self::At(moment) => moment,
             Self::Before(backfill) => {
@@ -40,6 +40,15 @@ impl Written {
     }
 }
 
+/// A row that becomes no event.
+#[derive(Debug)]
+pub(super) struct Unusable {
+    /// Why, and whose.
+    pub(super) error: UnusableRow,
+    /// Since when it may have been there.
+    pub(super) since: Timestamp,
+}
+
 /// The event of a row of a table.
 pub(super) fn event(
     relation: &str,
@@ -47,9 +56,10 @@ pub(super) fn event(
     key: &Value,
     row: &Value,
     written: Written,
-) -> Result<Addressed, UnusableRow> {
-    let said = mapping.said(row)?;
+) -> Result<Addressed, Unusable> {
+    let said = mapping.said(row).map_err(|error| Unusable { error, since: written.since(None) })?;
     let occurred_at = said.occurred_at.map(in_microseconds);
+    let since = in_microseconds(written.since(occurred_at));
     let new = NewEvent {
         role: Some(said.role),
         content: Some(said.content),
@@ -57,8 +67,11 @@ pub(super) fn event(
         idempotency_key: Some(event_key(relation, key)),
         ..NewEvent::new(EventKind::Message)
     };
-    let of = || Some((said.tenant.clone(), said.user.clone()));
-    new.check().map_err(|error| UnusableRow { field: error.field, expected: error.expected, of: of() })?;
+    let unusable = |field, expected| {
+        let of = Some((said.tenant.clone(), said.user.clone()));
+        Unusable { error: UnusableRow { field, expected, of }, since }
+    };
+    new.check().map_err(|error| unusable(error.field, error.expected))?;
     let event = AcceptedEvent {
         kind: new.kind,
         role: new.role,
@@ -68,12 +81,12 @@ pub(super) fn event(
         schema_version: new.schema_version,
         idempotency_key: new.idempotency_key.unwrap_or_default(),
         occurred_at: occurred_at.unwrap_or_else(|| in_microseconds(written.latest())),
-        written_at: Some(in_microseconds(written.since(occurred_at))),
+        written_at: Some(since),
     };
     let bytes = serde_json::to_string(&event).map_or(0, |event| event.len());
     if bytes > MOST_BYTES - FRAME_BYTES {
         let expected = format!("is {bytes} bytes as JSON, expected at most {}", MOST_BYTES - FRAME_BYTES);
-        return Err(UnusableRow { field: "content", expected, of: of() });
+        return Err(unusable("content", expected));
     }
     Ok((said.tenant, said.user, said.session, event))
 }
@@ -105,7 +118,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn of(row: &Value, written: Written) -> Result<AcceptedEvent, UnusableRow> {
+    fn of(row: &Value, written: Written) -> Result<AcceptedEvent, Unusable> {
         let mapping = RowMapping::read(json!({
             "tenant": {"value": "acme"}, "user": "/who", "session": "/thread", "content": "/body", "role": "/role",
             "occurred_at": "/at",
@@ -135,6 +148,20 @@ mod tests {
     }
 
     #[test]
+    fn an_old_row_that_becomes_no_event_may_have_been_there_since_it_happened_or_nobody_knows() {
+        let since = |field: &str, value: Value, occurred_at: Value, written: Written| {
+            let mut row = row(&occurred_at);
+            row[field] = value;
+            of(&row, written).unwrap_err().since
+        };
+        let before = Written::Before(at(100));
+        assert_eq!(since("body", json!("x".repeat(300_000)), json!(50), before), at(50));
+        assert_eq!(since("body", json!("x".repeat(300_000)), Value::Null, before), Timestamp::UNIX_EPOCH);
+        assert_eq!(since("body", Value::Null, json!(50), before), Timestamp::UNIX_EPOCH);
+        assert_eq!(since("body", Value::Null, json!(50), Written::At(at(100))), at(100));
+    }
+
+    #[test]
     fn an_event_is_named_by_its_table_and_key() {
         let named = |key: Value| event_key("public.messages", &key);
         assert_eq!(named(json!(["7"])), "public.messages/7");
@@ -150,7 +177,7 @@ mod tests {
         let wrong = |field: &str, value: Value| {
             let mut row = row(&Value::Null);
             row[field] = value;
-            let error = of(&row, Written::At(at(100))).unwrap_err();
+            let error = of(&row, Written::At(at(100))).unwrap_err().error;
             assert_eq!(error.of.map(|(_, user)| user.as_str().to_owned()), Some("ada".to_owned()));
             error.field
         };

@@ -6,7 +6,7 @@ use queue::Ordered;
 use serde_json::Value;
 use store::{AdoptedTable, RefusedRow};
 
-use super::event::{Addressed, Written, event};
+use super::event::{Addressed, Unusable, Written, event};
 use super::{Stopped, TableFollower};
 
 /// The longest row, in bytes of JSON.
@@ -50,8 +50,7 @@ impl TableFollower {
                 Err(error) if error.is_refusal() => {
                     let unusable = |(key, written_at): &(&Value, Option<Timestamp>)| {
                         let expected = "cannot be read as JSON".to_owned();
-                        let error = UnusableRow { field: "row", expected, of: None };
-                        refused(key, written_at.unwrap_or(table.backfill_from), error)
+                        refused(key, unread(expected, written(table, *written_at)))
                     };
                     read.refused.extend(wanted.iter().map(unusable));
                     break Vec::new();
@@ -61,13 +60,13 @@ impl TableFollower {
         };
         for row in rows {
             let Some((key, written_at)) = keys.get(row.place) else { continue };
-            let written = written_at.map_or(Written::Before(table.backfill_from), Written::At);
+            let written = written(table, *written_at);
             let said = match &row.data {
                 Some(data) => event(&table.relation, mapping, key, data, written),
                 None if row.bytes > LONGEST_ROW_BYTES as usize => {
                     let expected =
                         format!("is {} bytes as JSON, expected at most {LONGEST_ROW_BYTES}", row.bytes);
-                    Err(UnusableRow { field: "row", expected, of: None })
+                    Err(unread(expected, written))
                 }
                 None => {
                     read.keys = row.place;
@@ -76,14 +75,13 @@ impl TableFollower {
             };
             match said {
                 Ok(said) if self.is_tenant(&said.0).await? => read.events.push(said),
-                Ok((tenant, user, ..)) => {
+                Ok((tenant, user, _, event)) => {
                     let expected = "is not a tenant".to_owned();
                     let error = UnusableRow { field: "tenant", expected, of: Some((tenant, user)) };
-                    read.refused.push(refused(key, written_at.unwrap_or(table.backfill_from), error));
+                    let since = event.written_at.unwrap_or_else(|| written.since(None));
+                    read.refused.push(refused(key, Unusable { error, since }));
                 }
-                Err(error) => {
-                    read.refused.push(refused(key, written_at.unwrap_or(table.backfill_from), error));
-                }
+                Err(unusable) => read.refused.push(refused(key, unusable)),
             }
         }
         Ok(read)
@@ -110,7 +108,16 @@ impl TableFollower {
     }
 }
 
-fn refused(key: &Value, written_at: Timestamp, error: UnusableRow) -> RefusedRow {
+fn written(table: &AdoptedTable, committed_at: Option<Timestamp>) -> Written {
+    committed_at.map_or(Written::Before(table.backfill_from), Written::At)
+}
+
+/// A row that was not read, so that nobody knows whose it is.
+fn unread(expected: String, written: Written) -> Unusable {
+    Unusable { error: UnusableRow { field: "row", expected, of: None }, since: written.since(None) }
+}
+
+fn refused(key: &Value, Unusable { error, since }: Unusable) -> RefusedRow {
     metrics::counter!("RefusedRows").increment(1);
-    RefusedRow { key: key.clone(), reason: error.to_string(), of: error.of, written_at }
+    RefusedRow { key: key.clone(), reason: error.to_string(), of: error.of, written_at: since }
 }

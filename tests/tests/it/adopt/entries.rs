@@ -28,6 +28,8 @@ async fn what_is_wrong_with_an_entry_is_said_by_the_field_and_nothing_is_adopted
              create table public.parts (id uuid primary key, body json);
              create table public.keyless (a text not null, b text, said_at timestamptz primary key);
              create unique index on public.keyless (b);
+             create table public.coded (code char(8) primary key, body text);
+             create table public.placed (id int primary key, place point, body text);
              create table public.split (id int primary key) partition by list (id);
              create table public.split_1 partition of public.split for values in (1);",
         )
@@ -86,6 +88,18 @@ async fn what_is_wrong_with_an_entry_is_said_by_the_field_and_nothing_is_adopted
     );
     let told = stage.refused(of_keyless(Value::Null)).await;
     assert!(told.contains("field `key` has column said_at, which is timestamp with time zone"), "{told}");
+    // One row would have two keys: with blanks in the stream, and without.
+    let of = |relation: &str, changes: Value| {
+        let mut entry = json!({"relation": relation, "tenant": {"value": "acme"}, "user": "/body", "session": "/body",
+                               "content": "/body"});
+        entry.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        entry
+    };
+    let told = stage.refused(of("public.coded", json!({"order": "/body"}))).await;
+    let expected = "field `key` has column code, which is character(8), expected smallint, integer, bigint, uuid, text or varchar";
+    assert!(told.contains(expected), "{told}");
+    let told = stage.refused(of("public.placed", json!({"order": "/place"}))).await;
+    assert!(told.contains("field `order` is column place, which is point and in no order"), "{told}");
     assert_eq!(stage.count("select count(*) from afterthought.adopted_tables").await, 0);
     let published =
         "select count(*) from pg_publication_tables where pubname = 'afterthought' and schemaname = 'public'";

@@ -115,9 +115,7 @@ impl Stage {
         let arrivals = Arrivals::new(self.store(Role::Reader));
         let queues = Queues::new(publisher.clone(), Routes::default(), now).with_arrivals(arrivals.clone());
         let mut reader = Reader::new(source, queues, FlushPolicy::default(), now);
-        let (positions, rows) = (self.store(Role::Reader), self.store(Role::Adopter));
-        let mut follower =
-            TableFollower::new(positions, rows, &publisher, self.queue.clone(), &arrivals, now);
+        let mut follower = self.follower(&arrivals);
         let stop = CancellationToken::new();
         let run = Run {
             instance: "test".into(),
@@ -131,6 +129,13 @@ impl Stage {
         let reader = tokio::spawn(async move { reader.run(&run).await });
         let follower = tokio::spawn(async move { follower.run(holding).await });
         Following { stop, reader, follower }
+    }
+
+    /// What follows the tables alone.
+    pub(super) fn follower(&self, arrivals: &Arrivals) -> TableFollower {
+        let (positions, rows) = (self.store(Role::Reader), self.store(Role::Adopter));
+        let publisher = Publisher::new(self.aws.sqs());
+        TableFollower::new(positions, rows, &publisher, self.queue.clone(), arrivals, now)
     }
 
     /// Takes messages from the queue to the ingester until none is left that is visible; answers how many.

@@ -176,7 +176,7 @@ impl Stage {
         let queue = self.services.config.variables[webhook::QUEUE].clone();
         let (publisher, now) = (&self.services.publisher, self.services.now);
         TableFollower::new(store(Role::Reader), store(Role::Adopter), publisher, queue, &arrivals, now)
-            .finish()
+            .finish(&tokio_util::sync::CancellationToken::new())
             .await;
     }
 }
