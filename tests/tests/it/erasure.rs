@@ -224,6 +224,22 @@ async fn a_session_goes_with_what_was_learned_from_it_alone() {
 }
 
 #[tokio::test]
+async fn what_was_remembered_of_an_event_leaves_no_words_in_the_log() {
+    let stage = Stage::set().await;
+    let said = json!({"type": "fact", "content": "There is a stable", "key": "stable"});
+    stage.done("POST", VICTIM, "/memories", said).await;
+    let evidence = json!([{"session": "memories", "version": 1}]);
+    let napping = json!({"type": "fact", "content": "The quokka naps at noon", "key": "quokka", "data": {"who": "quokka"}, "evidence": evidence});
+    let made = stage.done("POST", VICTIM, "/memories", napping).await;
+    let asked = json!({"subject": "memory", "memory": made["memory"]});
+    stage.done("POST", VICTIM, "/erasures", asked).await;
+    let left =
+        "select count(*) filter (where e::text like '%quokka%'), count(*) from afterthought.session_events e";
+    let left = stage.owner.query_one(left, &[]).await.unwrap();
+    assert_eq!((left.get::<_, i64>(0), left.get::<_, i64>(1)), (0, 2));
+}
+
+#[tokio::test]
 async fn a_memory_goes_with_its_past_and_with_what_quotes_it_and_is_not_learned_again() {
     let stage = Stage::set().await;
     stage.import(VICTIM, 0).await;

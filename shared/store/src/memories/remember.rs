@@ -110,13 +110,16 @@ impl Store {
         let memory = NewMemory { evidence, ..what.memory.clone() };
         let at = at.first().expect("now is a row").try_get("at")?;
         let session = session_or_own(what.session.as_deref());
-        let record = observation(
-            "remember",
+        // The words stand in the event where it is their evidence, and is found by that when they are to go; nowhere else.
+        let record = if memory.evidence.is_empty() {
             json!({
                 "type": memory.kind, "scope": memory.scope, "key": memory.key(),
                 "content": memory.content, "data": memory.data,
-            }),
-        );
+            })
+        } else {
+            json!({ "type": memory.kind, "scope": memory.scope })
+        };
+        let record = observation("remember", record);
         let (window, run) = append(&transaction, &appends, (tenant, user, session), record, at).await?;
         let thoughts = [memory.thought(window.through(), None)];
         let subjects = Subjects::of(&window, &thoughts);
