@@ -16,7 +16,6 @@ use jiff::Timestamp;
 use local::chaos::compare::{Snapshot, differences};
 use serde_json::{Value, json};
 use store::Erasing;
-use tracing_subscriber::EnvFilter;
 
 use self::scan::Log;
 use self::stage::{MARK, OTHERS, Stage, VICTIM};
@@ -43,13 +42,7 @@ async fn verified(stage: &Stage, session: Option<&str>) -> Vec<(String, i64)> {
 
 #[tokio::test]
 async fn one_of_several_users_is_erased_while_everything_goes_on() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("info"))
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (log, _logging) = Log::keep();
     let (stage, undisturbed) = tokio::join!(Stage::set(), Stage::set());
     for part in 0..PARTS {
         for user in OTHERS {

@@ -3,8 +3,14 @@
 use std::collections::HashMap;
 
 use runtime::{Config, Services};
+use store::{DatabaseConfig, Role, Store};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
+
+/// A store over a database, as a function has it, with at most so many connections.
+pub(crate) fn store_over(database: &TestDatabase, connections: usize) -> Store {
+    Store::new(&DatabaseConfig::parse(database.url()).unwrap(), Role::Agent, connections).unwrap()
+}
 
 /// A database and an AWS account of a test's own.
 pub(crate) struct Ground {

@@ -8,10 +8,10 @@ mod state;
 
 use domain::{EventKind, TenantId, UserId};
 use serde_json::json;
-use store::{
-    Appended, Appending, DatabaseConfig, NewEvent, Once, RequestKey, Role, SessionFilter, SessionPath, Store,
-};
+use store::{Appended, Appending, NewEvent, Once, RequestKey, SessionFilter, SessionPath, Store};
 use testkit::TestDatabase;
+
+use crate::ground::store_over;
 
 /// A database, and a store that acts as the functions do.
 struct World {
@@ -24,8 +24,7 @@ struct World {
 impl World {
     async fn start() -> Self {
         let database = TestDatabase::create().await.unwrap();
-        let config = DatabaseConfig::parse(database.url()).unwrap();
-        let store = Store::new(&config, Role::Agent, 8).unwrap();
+        let store = store_over(&database, 8);
         Self { database, store, tenant: TenantId::new("default").unwrap(), user: UserId::new("ada").unwrap() }
     }
 

@@ -7,7 +7,6 @@ use domain::{SessionId, WakeUp};
 use entity_extractor::EntityExtractor;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
-use tracing_subscriber::EnvFilter;
 
 use super::mouths::Waking;
 use super::sameness::{Kept, archived};
@@ -119,13 +118,7 @@ async fn settle(stage: &Stage) {
 
 #[tokio::test]
 async fn one_of_a_hundred_users_is_erased_during_an_import_with_redrives() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("info"))
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (log, _logging) = Log::keep();
     let (stage, undisturbed) = tokio::join!(Stage::set(), Stage::set());
     let began = (stage.services.now)();
     let undisturbed_run = async {

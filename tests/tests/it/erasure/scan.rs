@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use testkit::TestAws;
 use tokio_postgres::Client;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Every table that this scan knows. Whoever adds one says here that what an erasure does to it was thought about, in
@@ -108,6 +110,17 @@ pub(super) async fn messages(aws: &TestAws, marks: &[String]) -> Vec<String> {
 pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    /// Keeps what this thread logs from here on, for as long as the guard lives.
+    pub(super) fn keep() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new("info"))
+            .with_writer(log.clone())
+            .with_ansi(false)
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
     /// Lines in which one of the marks is.
     pub(super) fn lines(&self, marks: &[String]) -> Vec<String> {
         let text = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();

@@ -6,10 +6,12 @@ use domain::{
     ClosedBecause, Closing, MemoryId, MemoryType, OnConflict, Scope, SessionId, TenantId, Thought, UserId,
 };
 use serde_json::json;
-use store::{Claim, Claimed, Committed, DatabaseConfig, Effects, Role, Run, Store};
+use store::{Claim, Claimed, Committed, Effects, Run, Store};
 use testkit::TestDatabase;
 use tokio_postgres::Client;
 use uuid::Uuid;
+
+use crate::ground::store_over;
 
 pub(super) struct Stage {
     pub(super) store: Store,
@@ -20,8 +22,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn set() -> Self {
         let database = TestDatabase::create().await.unwrap();
-        let config = DatabaseConfig::parse(database.url()).unwrap();
-        let store = Store::new(&config, Role::Agent, 4).unwrap();
+        let store = store_over(&database, 4);
         let owner = database.client().await.unwrap();
         Self { store, owner, database }
     }

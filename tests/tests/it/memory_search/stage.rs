@@ -2,10 +2,12 @@
 
 use domain::{TenantId, UserId};
 use jiff::Timestamp;
-use store::{DatabaseConfig, Filter, Found, RecalledMemory, Role, Search, Store};
+use store::{Filter, Found, RecalledMemory, Search, Store};
 use testkit::TestDatabase;
 use tokio_postgres::Client;
 use uuid::Uuid;
+
+use crate::ground::store_over;
 
 pub(super) struct Stage {
     pub(super) store: Store,
@@ -16,8 +18,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn set() -> Self {
         let database = TestDatabase::create().await.unwrap();
-        let config = DatabaseConfig::parse(database.url()).unwrap();
-        let store = Store::new(&config, Role::Agent, 4).unwrap();
+        let store = store_over(&database, 4);
         let owner = database.client().await.unwrap();
         owner
             .batch_execute(

@@ -39,8 +39,7 @@ async fn what_was_begun_and_not_ended_is_known_after_a_crash() {
     assert!(matches!(&ended, Ending::Ended(operation) if operation.result == Some(done.clone())));
     assert!(matches!(end(&world, 3, Some(1), failed).await, Some(Ending::Ended(_))));
     // Whoever began the second is dead: another process finds it.
-    let config = DatabaseConfig::parse(world.database.url()).unwrap();
-    let other = Store::new(&config, Role::Agent, 1).unwrap();
+    let other = store_over(&world.database, 1);
     let left = other.operations(world.path("work"), 0, 10, Some("pending")).await.unwrap().unwrap();
     assert_eq!((left.len(), left[0].id, &left[0].input), (1, 2, &input));
     assert_eq!(pending(&world).await, [2]);
