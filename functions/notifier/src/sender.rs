@@ -7,7 +7,9 @@ use domain::{Attempted, Reach};
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
+use standardwebhooks::{
+    HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook, WebhookError,
+};
 use store::WaitingDelivery;
 
 use crate::resolver::Resolver;
@@ -49,12 +51,16 @@ impl Outcome {
 impl Sender {
     /// A sender that gives an endpoint so long to answer.
     pub fn new(reach: Reach, timeout: Duration) -> anyhow::Result<Self> {
+        Self::resolving_by(Resolver::of_the_system(reach), reach, timeout)
+    }
+
+    fn resolving_by(resolver: Resolver, reach: Reach, timeout: Duration) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
             .no_proxy()
             .timeout(timeout)
             .connect_timeout(timeout.min(Duration::from_secs(5)))
-            .dns_resolver(Arc::new(Resolver(reach)))
+            .dns_resolver(Arc::new(resolver))
             .user_agent("afterthought-notifier/1")
             .build()?;
         Ok(Self { client, reach })
@@ -74,15 +80,8 @@ impl Sender {
             Err(error) => return Outcome::unanswered(&error),
         };
         let id = format!("msg_{}", delivery.message.simple());
-        let signatures: Result<Vec<String>, _> = secrets
-            .iter()
-            .map(|secret| {
-                let webhook = Webhook::from_bytes(secret.clone())?;
-                webhook.sign(&id, now.as_second(), delivery.payload.as_bytes())
-            })
-            .collect();
-        let signatures = match signatures {
-            Ok(signatures) => signatures.join(" "),
+        let signatures = match signed(secrets, &id, now, &delivery.payload) {
+            Ok(signatures) => signatures,
             Err(error) => return Outcome::unanswered(&error),
         };
         let request = self
@@ -108,6 +107,14 @@ impl Sender {
             Err(error) => Outcome::unanswered(&error.without_url()),
         }
     }
+}
+
+/// The header `webhook-signature`: a signature by every secret.
+fn signed(secrets: &[Vec<u8>], id: &str, now: Timestamp, payload: &str) -> Result<String, WebhookError> {
+    let signatures = secrets
+        .iter()
+        .map(|secret| Webhook::from_bytes(secret.clone())?.sign(id, now.as_second(), payload.as_bytes()));
+    Ok(signatures.collect::<Result<Vec<String>, _>>()?.join(" "))
 }
 
 fn refusal(status: reqwest::StatusCode) -> String {
@@ -141,7 +148,67 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::resolver::tests::Script;
+
+    fn delivery() -> WaitingDelivery {
+        WaitingDelivery { id: 1, message: Uuid::nil(), payload: "{}".to_owned(), attempts: 0 }
+    }
+
+    #[test]
+    fn a_signature_is_the_one_that_the_specification_publishes() {
+        // What the libraries of Standard Webhooks are tested with: the secret is `whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw`.
+        let secret = [
+            0x31, 0xf2, 0x90, 0xf6, 0xbf, 0x06, 0x29, 0x8a, 0xab, 0x4f, 0x08, 0xd4, 0x3c, 0x3f, 0x08, 0x2c,
+            0xf6, 0x48, 0xa3, 0x62, 0xda, 0x2d, 0xa4, 0xb0,
+        ];
+        let at = Timestamp::from_second(1_614_265_330).unwrap();
+        let sign = |secrets: &[Vec<u8>]| {
+            signed(secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, r#"{"test": 2432232314}"#).unwrap()
+        };
+        let published = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(sign(&[secret.to_vec()]), published);
+        let both = sign(&[vec![1; 32], secret.to_vec()]);
+        assert_eq!(both.split(' ').count(), 2);
+        assert_eq!(both.split(' ').next_back(), Some(published));
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_to_what_was_looked_up_for_it_and_a_name_that_has_moved_inside_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            assert!(String::from_utf8_lossy(&request[..read]).starts_with("POST /hook HTTP/1.1"));
+            stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
+        });
+        let url = format!("http://hooks.example:{port}/hook");
+        let (second, now) = (Duration::from_secs(5), Timestamp::UNIX_EPOCH);
+        let script = Script::of(&[&["127.0.0.1"], &["1.1.1.1"]]);
+        let anywhere =
+            Sender::resolving_by(script.resolver(Reach::Anywhere), Reach::Anywhere, second).unwrap();
+        let outcome = anywhere.send(&url, &[vec![1; 32]], &delivery(), now).await;
+        assert_eq!(
+            (outcome.status(), script.looks()),
+            (Some(204), 1),
+            "one look, and the connection goes there"
+        );
+        server.await.unwrap();
+
+        // Looked at by its name it is public; what is looked up for the connection is what counts.
+        let script = Script::of(&[&["127.0.0.1"]]);
+        let public = Sender::resolving_by(script.resolver(Reach::Public), Reach::Public, second).unwrap();
+        let url = format!("https://hooks.example:{port}/hook");
+        let outcome = public.send(&url, &[vec![1; 32]], &delivery(), now).await;
+        assert_eq!(outcome.error.as_deref(), Some("hooks.example is not an address of the internet"));
+        assert_eq!(script.looks(), 1);
+    }
 
     #[test]
     fn an_endpoint_says_in_seconds_or_by_a_date_when_to_come_again() {
@@ -162,14 +229,12 @@ mod tests {
     #[tokio::test]
     async fn an_address_inside_is_not_asked_and_said_to_be_the_reason() {
         let sender = Sender::new(Reach::Public, Duration::from_secs(1)).unwrap();
-        let delivery =
-            WaitingDelivery { id: 1, message: uuid::Uuid::nil(), payload: "{}".to_owned(), attempts: 0 };
         for (url, reason) in [
             ("https://127.0.0.1:1/", "127.0.0.1 is not an address of the internet"),
             ("https://localhost:1/", "localhost is not an address of the internet"),
             ("http://example.com/", "the url is not https"),
         ] {
-            let outcome = sender.send(url, &[vec![1; 32]], &delivery, Timestamp::UNIX_EPOCH).await;
+            let outcome = sender.send(url, &[vec![1; 32]], &delivery(), Timestamp::UNIX_EPOCH).await;
             assert_eq!(outcome.attempted, Attempted::Unanswered);
             assert_eq!(outcome.error.as_deref(), Some(reason), "{url}");
         }

@@ -82,26 +82,46 @@ fn is_public(address: IpAddr) -> bool {
             if let Some(address) = address.to_ipv4_mapped() {
                 return is_public_v4(address);
             }
-            embedded(address).is_none_or(is_public_v4)
-                && !address.is_multicast()
-                && Ipv6Network::new(address, 128).is_ok_and(|network| network.is_global())
+            match translated(address) {
+                Some(address) => is_public_v4(address),
+                None => is_global_unicast(address) && six_to_four(address).is_none_or(is_public_v4),
+            }
         }
     }
+}
+
+/// Whether an IPv6 address is one that registries give out: of `2000::/3` (RFC 4291, 2.4), without what is set aside in it for
+/// protocols such as Teredo (`2001::/23`, RFC 2928), and for documents (`2001:db8::/32`, `3fff::/20`, RFC 9637).
+fn is_global_unicast(address: Ipv6Addr) -> bool {
+    let [first, second, ..] = address.segments();
+    let is_set_aside = (first == 0x2001 && second & 0xfe00 == 0) || (first == 0x3fff && second & 0xf000 == 0);
+    first & 0xe000 == 0x2000
+        && !is_set_aside
+        && Ipv6Network::new(address, 128).is_ok_and(|network| network.is_global())
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     !address.is_multicast() && Ipv4Network::new(address, 32).is_ok_and(|network| network.is_global())
 }
 
-/// The IPv4 address inside an IPv6 one: `::a.b.c.d`, `64:ff9b::a.b.c.d` (RFC 6052), `2002:…` (RFC 3056).
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let of = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+/// The IPv4 address that a NAT64 of the well-known prefix reaches: `64:ff9b::a.b.c.d` (RFC 6052).
+fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
-        [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-            Some(of(high, low))
-        }
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(joined(high, low)),
         _ => None,
     }
+}
+
+/// The IPv4 address that an address of 6to4 is reached by: `2002:…` (RFC 3056).
+fn six_to_four(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0x2002, high, low, ..] => Some(joined(high, low)),
+        _ => None,
+    }
+}
+
+fn joined(high: u16, low: u16) -> Ipv4Addr {
+    Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))
 }
 
 #[cfg(test)]
@@ -112,7 +132,16 @@ mod tests {
 
     #[test]
     fn addresses_of_the_internet_are_asked_and_no_others() {
-        for public in ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8"] {
+        for public in [
+            "1.1.1.1",
+            "93.184.215.14",
+            "2606:4700::1111",
+            "2a00:1450:4001::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2002:808:808::1",
+            "2001:4860:4860::8888",
+        ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
         for inside in [
@@ -147,6 +176,16 @@ mod tests {
             "2002:7f00:1::1",
             "2002:a9fe:a9fe::",
             "2001:db8::1",
+            "3fff::1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::808:808",
+            "2001::a9fe:a9fe",
+            "2001:10::1",
+            "100::1",
+            "5f00::1",
+            "::808:808",
+            "::ffff:0:808:808",
+            "fec0::1",
         ] {
             assert!(!is_public(inside.parse().unwrap()), "{inside}");
         }
