@@ -210,6 +210,7 @@ impl Recall {
 /// Runs the function as a Lambda until the process is ended.
 pub async fn run() -> anyhow::Result<()> {
     let config = Config::from_env()?;
+    config.check_url("RECALL_AUTH_TYPE")?;
     let telemetry = runtime::init_telemetry(&config)?;
     let services = Services::connect(&config).await?;
     let embedder = Embedder::new(&services.config.embedder)

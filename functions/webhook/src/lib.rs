@@ -104,8 +104,9 @@ impl Webhook {
         Self { parts: Arc::new(parts), router: OnceLock::new() }
     }
 
-    /// A function on the clients of a process; an error names the variable that is missing.
+    /// A function on the clients of a process; an error names the variable that is missing or wrong.
     pub async fn from_services(services: &Services) -> anyhow::Result<Self> {
+        services.config.check_url("WEBHOOK_AUTH_TYPE")?;
         let queue_url = services.config.variables.get(QUEUE).filter(|url| !url.is_empty()).cloned();
         let queue_url =
             queue_url.ok_or_else(|| anyhow::anyhow!("{QUEUE} is not set, expected the URL of a queue"))?;

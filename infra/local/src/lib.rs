@@ -13,6 +13,7 @@ pub mod functions;
 pub mod guard;
 pub mod import;
 pub mod postgres;
+mod rules;
 pub mod running;
 pub mod stack;
 pub mod state;

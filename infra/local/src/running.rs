@@ -264,8 +264,6 @@ fn parameters(
         ("NotifierReach", "anywhere".to_owned()),
         // Done above: on AWS a function does it, and here no function runs before the stack is deployed.
         ("RunMigrations", "false".to_owned()),
-        ("RecallAuthType", "NONE".to_owned()),
-        ("WebhookAuthType", "NONE".to_owned()),
         // Who runs the stack may operate it: `cargo local status`, `pause` and the others ask this API.
         ("AdminApi", "true".to_owned()),
     ]

@@ -42,6 +42,10 @@ pub async fn deploy(
     template: &Template,
     parameters: &BTreeMap<String, String>,
 ) -> Result<Deployed> {
+    let refusals = template.refusals(parameters)?;
+    if !refusals.is_empty() {
+        bail!("the template was refused: {}", refusals.join(" "));
+    }
     let cloudformation = Client::new(aws);
     let parameters: Vec<Parameter> = parameters
         .iter()

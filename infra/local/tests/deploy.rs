@@ -75,6 +75,16 @@ async fn the_template_deploys_and_deploys_again() {
     let url = &third.environment["ARCHIVE_URL"];
     assert!(url.starts_with("s3://afterthought-") && url.ends_with("/events"), "{url}");
 
+    let mut open = parameters();
+    open.insert("WebhookAuthType".to_owned(), "NONE".to_owned());
+    let refused = stack::deploy(&aws, ACCOUNT, &template, &open).await.unwrap_err().to_string();
+    assert!(refused.contains("ApiKeys has to be required"), "{refused}");
+    open.insert("ApiKeys".to_owned(), "required".to_owned());
+    let fourth = stack::deploy(&aws, ACCOUNT, &template, &open).await.unwrap();
+    let told =
+        ["WEBHOOK_AUTH_TYPE", "RECALL_AUTH_TYPE", "API_KEYS"].map(|name| fourth.environment[name].as_str());
+    assert_eq!(told, ["NONE", "AWS_IAM", "required"]);
+
     stack::remove(&aws).await.unwrap();
     let queues = sqs.list_queues().send().await.unwrap();
     assert_eq!(queues.queue_urls(), Vec::<String>::new());

@@ -199,6 +199,19 @@ impl Config {
 }
 
 impl Config {
+    /// Whether a function that answers HTTP may begin to: `variable` is what its URL lets in, as far as it is told. Where that is
+    /// everybody, there have to be keys, or whoever finds the URL is trusted.
+    pub fn check_url(&self, variable: &'static str) -> Result<(), InvalidConfig> {
+        let expected = match self.variables.get(variable).map(String::as_str) {
+            None | Some("" | "AWS_IAM") => return Ok(()),
+            Some("NONE") if self.are_api_keys_required => return Ok(()),
+            Some("NONE") => "AWS_IAM, or NONE with API_KEYS required",
+            Some(_) => "AWS_IAM or NONE",
+        };
+        let got = self.variables.get(variable).cloned().unwrap_or_default();
+        Err(InvalidConfig::Invalid { variable, got, expected })
+    }
+
     /// Whether an agent could wait for one answer of its model as long as `MODEL_TIMEOUT_SECONDS` says: the runtime gives up
     /// thinking before the invocation is over, so a longer timeout would end in paying for answers that nobody reads.
     pub(crate) fn check_timeouts(&self) -> Result<(), InvalidConfig> {

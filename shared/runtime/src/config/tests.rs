@@ -126,3 +126,22 @@ fn what_is_not_given_has_a_default() {
     assert_eq!(error, r#"MODEL_WHEN_EXHAUSTED is "stop", expected built-in or pause"#);
     assert!(!config.in_lambda);
 }
+
+#[test]
+fn a_function_whose_url_lets_everybody_in_takes_keys_or_does_not_begin() {
+    let with = |keys: &str, url: &str| {
+        let given = [("API_KEYS", keys), ("WEBHOOK_AUTH_TYPE", url)];
+        let mut variables = complete();
+        variables.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let config = Config::from_map(&variables).unwrap();
+        config.check_url("WEBHOOK_AUTH_TYPE").map_err(|error| error.to_string())
+    };
+    for (keys, url) in [("off", ""), ("off", "AWS_IAM"), ("required", "AWS_IAM"), ("required", "NONE")] {
+        assert_eq!(with(keys, url), Ok(()), "{keys} {url}");
+    }
+    let refused = r#"WEBHOOK_AUTH_TYPE is "NONE", expected AWS_IAM, or NONE with API_KEYS required"#;
+    assert_eq!(with("off", "NONE"), Err(refused.to_owned()));
+    assert_eq!(with("", "NONE"), Err(refused.to_owned()));
+    let unknown = r#"WEBHOOK_AUTH_TYPE is "IAM", expected AWS_IAM or NONE"#;
+    assert_eq!(with("required", "IAM"), Err(unknown.to_owned()));
+}
