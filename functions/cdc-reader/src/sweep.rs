@@ -98,9 +98,11 @@ impl Sweep {
         }
     }
 
-    /// Wakes the notifier for every endpoint that it should have been at by now.
+    /// Wakes the notifier for every endpoint that it should have been at by now, and measures how long what waits has waited.
     async fn sweep_endpoints(&self, now: Timestamp) -> anyhow::Result<()> {
         let Some((publisher, queue_url)) = &self.notifier else { return Ok(()) };
+        let oldest = self.store.oldest_waiting_delivery().await?;
+        metrics::gauge!("OldestWaitingWebhookHours").set(hours_since(oldest, now));
         let waiting = self.store.endpoints_waiting(now, now - self.policy.interval).await?;
         let envelopes: Vec<_> =
             waiting.iter().map(|(tenant, endpoint)| endpoint_envelope(tenant, *endpoint, now)).collect();
@@ -148,5 +150,23 @@ impl Sweep {
             publisher.publish(queue_url, &envelopes).await?;
         }
         Ok(())
+    }
+}
+
+/// How many hours ago something was; 0 of nothing, and of what another clock says is still to come.
+fn hours_since(then: Option<Timestamp>, now: Timestamp) -> f64 {
+    then.map_or(0.0, |then| now.duration_since(then).as_secs_f64().max(0.0) / 3600.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_measured_in_hours_and_nothing_is_none() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        assert!((hours_since(Some(at(0)), at(5_400)) - 1.5).abs() < 1e-9);
+        assert!(hours_since(Some(at(10)), at(0)).abs() < 1e-9);
+        assert!(hours_since(None, at(0)).abs() < 1e-9);
     }
 }

@@ -10,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use queue::{Publisher, SqsBatchResponse, SqsEvent, batch_response, deliveries};
 use runtime::{Invocation, Services};
 use seal::Sealer;
-use store::{Attempt, ClaimedEndpoint, DeliveryStatus, EndpointEnd, Store, WaitingDelivery, secret_place};
+use store::{
+    Attempt, ClaimedEndpoint, DeliveryStatus, EndpointEnd, Settled, Store, WaitingDelivery, secret_place,
+};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -44,9 +46,19 @@ struct Taken<'a> {
     claim: Uuid,
 }
 
+/// What is known of it since it was read.
+struct Known {
+    /// Since when nothing has come through.
+    failing_since: Option<Timestamp>,
+    /// When its owner had changed it last.
+    updated_at: Timestamp,
+}
+
 /// What becomes of an endpoint's line after one message of it.
 enum Line {
     GoesOn,
+    /// The endpoint has been changed and is read again first.
+    ReadAgain,
     Rests(Duration),
     IsOver,
 }
@@ -121,7 +133,7 @@ impl Notifier {
                 continue;
             }
             let secrets = self.secrets(endpoint, &claimed);
-            let mut failing_since = claimed.failing_since;
+            let mut known = Known { failing_since: claimed.failing_since, updated_at: claimed.updated_at };
             for delivery in &claimed.waiting {
                 let now = (self.now)();
                 if now.saturating_add(self.timeout)?.saturating_add(MARGIN)? > ends_at {
@@ -133,8 +145,9 @@ impl Notifier {
                     Ok(secrets) => self.sender.send(&claimed.url, secrets, delivery, now).await,
                     Err(unsigned) => unsigned.clone(),
                 };
-                match self.settle(&taken, delivery, &outcome, &mut failing_since).await? {
+                match self.settle(&taken, delivery, &outcome, &mut known).await? {
                     Line::GoesOn => {}
+                    Line::ReadAgain => break,
                     Line::Rests(wait) => {
                         // Longer waits end in a sweep of the reader.
                         if wait <= LONGEST_DELAY {
@@ -154,17 +167,17 @@ impl Notifier {
         taken: &Taken<'_>,
         delivery: &WaitingDelivery,
         outcome: &Outcome,
-        failing_since: &mut Option<Timestamp>,
+        known: &mut Known,
     ) -> anyhow::Result<Line> {
         let now = (self.now)();
         let verdict =
             Delivery::after(delivery.attempts.saturating_add(1), outcome.attempted, fastrand::f64());
-        *failing_since = match verdict {
+        known.failing_since = match verdict {
             Delivery::Done => None,
-            _ => Some(failing_since.unwrap_or(now)),
+            _ => Some(known.failing_since.unwrap_or(now)),
         };
         let has_failed_for_long =
-            failing_since.is_some_and(|since| now.duration_since(since) > LONGEST_FAILURE);
+            known.failing_since.is_some_and(|since| now.duration_since(since) > LONGEST_FAILURE);
         let status = match verdict {
             Delivery::Done => DeliveryStatus::Delivered,
             Delivery::Dead => DeliveryStatus::Dead,
@@ -194,9 +207,14 @@ impl Notifier {
             answered: outcome.status(),
             error: outcome.error.as_deref(),
             endpoint,
+            endpoint_as_of: known.updated_at,
         };
-        let is_ours = self.store.settle_delivery(taken.tenant, taken.endpoint, taken.claim, &attempt).await?;
-        Ok(if is_ours { line } else { Line::IsOver })
+        let settled = self.store.settle_delivery(taken.tenant, taken.endpoint, taken.claim, &attempt).await?;
+        Ok(match (settled, line) {
+            (Settled::Lost, _) => Line::IsOver,
+            (Settled::Changed, Line::GoesOn) => Line::ReadAgain,
+            (_, line) => line,
+        })
     }
 
     /// Until when an endpoint is taken, from one attempt to the next.

@@ -83,8 +83,9 @@ impl Template {
             parameter.remove("Description");
         }
         for resource in entries(whole.get_mut("Resources")) {
-            let code = resource.get_mut("Properties").and_then(|properties| properties.get_mut("CodeUri"));
-            if let Some(Json::String(code)) = code {
+            let Some(Json::Object(properties)) = resource.get_mut("Properties") else { continue };
+            properties.remove("AlarmDescription");
+            if let Some(Json::String(code)) = properties.get_mut("CodeUri") {
                 *code = code.replace("../functions/", "s3://hosted-on-this-machine/");
             }
         }
@@ -176,10 +177,14 @@ mod tests {
         for section in ["Rules", "Conditions", "Globals", "Outputs"] {
             assert_eq!(packaged[section], template().document()[section], "{section}");
         }
-        let document = template().document().clone();
-        let changed: Vec<_> = document["Resources"]
-            .as_mapping()
-            .unwrap()
+        let mut document = template().document().clone();
+        let resources = document["Resources"].as_mapping_mut().unwrap();
+        for (_, resource) in resources.iter_mut() {
+            if let Some(properties) = resource.get_mut("Properties").and_then(Value::as_mapping_mut) {
+                properties.remove("AlarmDescription");
+            }
+        }
+        let changed: Vec<_> = resources
             .iter()
             .filter(|(name, resource)| packaged["Resources"][*name] != **resource)
             .map(|(name, _)| {

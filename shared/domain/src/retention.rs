@@ -21,6 +21,8 @@ pub struct Retention {
     pub expired_days: Option<u32>,
     /// Memories that have faded: 30.
     pub faded_days: Option<u32>,
+    /// What waits for an endpoint, until it is given up: 14.
+    pub waiting_days: Option<u32>,
     /// What endpoints were told, and what was given up: 30.
     pub deliveries_days: Option<u32>,
     /// Sessions in which nothing happens, before what was said in them goes to the archive: 90.
@@ -39,6 +41,7 @@ impl Retention {
         deleted_days: Some(30),
         expired_days: Some(30),
         faded_days: Some(30),
+        waiting_days: Some(14),
         deliveries_days: Some(30),
         archive_days: Some(90),
         orphans_days: Some(7),
@@ -55,6 +58,7 @@ impl Retention {
             deleted_days: own.deleted_days.or(other.deleted_days),
             expired_days: own.expired_days.or(other.expired_days),
             faded_days: own.faded_days.or(other.faded_days),
+            waiting_days: own.waiting_days.or(other.waiting_days),
             deliveries_days: own.deliveries_days.or(other.deliveries_days),
             archive_days: own.archive_days.or(other.archive_days),
             orphans_days: own.orphans_days.or(other.orphans_days),

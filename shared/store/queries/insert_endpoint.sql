@@ -4,4 +4,5 @@ insert into afterthought.webhook_endpoints (id, tenant, url, description, event_
 select $1, $2, $3, $4, $5, $6, $7
 where (select count(*) from afterthought.webhook_endpoints where tenant = $2) < $8
 returning id, url, description, event_types, memory_types, status, disabled_because, failing_since,
-          nullif(next_attempt_at, '-infinity') as next_attempt_at, created_at, updated_at, 0::bigint as pending
+          nullif(next_attempt_at, '-infinity') as next_attempt_at, created_at, updated_at, 0::bigint as pending,
+          null::timestamptz as pending_since

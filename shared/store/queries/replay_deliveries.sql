@@ -2,7 +2,7 @@
 -- from then on, null for from the beginning; $4 this one alone, null for all.
 with renewed as (
     update afterthought.webhook_deliveries
-    set status = 'pending', attempts = 0
+    set status = 'pending', status_since = now(), attempts = 0
     where endpoint_id = $1 and status <> 'pending'
       and ($2::text is null or status = $2)
       and ($3::timestamptz is null or created_at >= $3)

@@ -16,4 +16,6 @@ returning id, url, description, event_types, memory_types, status, disabled_beca
           (select count(*) from (
               select from afterthought.webhook_deliveries d
               where d.endpoint_id = webhook_endpoints.id and d.status = 'pending' limit 10000
-          ) waiting) as pending
+          ) waiting) as pending,
+          (select min(d.status_since) from afterthought.webhook_deliveries d
+           where d.endpoint_id = webhook_endpoints.id and d.status = 'pending') as pending_since

@@ -99,5 +99,5 @@ pub use user_progress::{ProgressOf, SessionAgent, SessionProgress};
 pub use webhook_sources::SourceChange;
 pub use webhooks::{
     Attempt, ClaimedEndpoint, DeliveryFilter, DeliveryRecord, DeliveryStatus, Endpoint, EndpointEnd,
-    EndpointPatch, NewEndpoint, Replay, WaitingDelivery, secret_place,
+    EndpointPatch, NewEndpoint, Replay, Settled, WaitingDelivery, secret_place,
 };

@@ -31,6 +31,8 @@ pub enum Tidying {
     Expired,
     /// Memories that the memory-curator let fade.
     Faded,
+    /// What has waited too long for an endpoint: it is given up, and is a dead letter then.
+    Overdue,
     /// What endpoints were told, and what was given up.
     Deliveries,
     /// Sessions in which nothing has happened for long: they go to the archive, event by event ([`Store::archive_next`]).
@@ -39,7 +41,7 @@ pub enum Tidying {
 
 impl Tidying {
     /// Everything, in the order in which it is cleared away.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Requests,
         Self::Checkpoints,
         Self::Deleted,
@@ -47,6 +49,7 @@ impl Tidying {
         Self::Faded,
         Self::Versions,
         Self::Runs,
+        Self::Overdue,
         Self::Deliveries,
         Self::Sessions,
     ];
@@ -61,6 +64,7 @@ impl Tidying {
             Self::Deleted => "deleted_memories",
             Self::Expired => "expired_memories",
             Self::Faded => "faded_memories",
+            Self::Overdue => "overdue_deliveries",
             Self::Deliveries => "deliveries",
             Self::Sessions => "archived_sessions",
         }
@@ -95,6 +99,7 @@ impl Old {
                 Tidying::Deleted => periods.deleted_days,
                 Tidying::Expired => periods.expired_days,
                 Tidying::Faded => periods.faded_days,
+                Tidying::Overdue => periods.waiting_days,
                 Tidying::Deliveries => periods.deliveries_days,
                 Tidying::Sessions => periods.archive_days,
             };
@@ -172,6 +177,7 @@ impl Store {
             Tidying::Versions => include_str!("../queries/tidy_versions.sql"),
             Tidying::Runs => include_str!("../queries/tidy_runs.sql"),
             Tidying::Checkpoints => include_str!("../queries/tidy_checkpoints.sql"),
+            Tidying::Overdue => include_str!("../queries/give_up_deliveries.sql"),
             Tidying::Deliveries => include_str!("../queries/tidy_deliveries.sql"),
             // They are not rows that go; without an archive they stay.
             Tidying::Sessions if is_dry && self.has_archive() => return self.count_idle(tenant, old).await,
@@ -261,6 +267,7 @@ mod tests {
             deleted_days: Some(0),
             expired_days: Some(0),
             faded_days: Some(0),
+            waiting_days: Some(0),
             deliveries_days: Some(0),
             archive_days: Some(0),
             orphans_days: Some(0),

@@ -7,7 +7,7 @@ mod deliveries;
 mod endpoints;
 
 pub use self::deliveries::{
-    Attempt, ClaimedEndpoint, DeliveryFilter, DeliveryRecord, DeliveryStatus, EndpointEnd, Replay,
+    Attempt, ClaimedEndpoint, DeliveryFilter, DeliveryRecord, DeliveryStatus, EndpointEnd, Replay, Settled,
     WaitingDelivery,
 };
 pub use self::endpoints::{Endpoint, EndpointPatch, NewEndpoint, secret_place};

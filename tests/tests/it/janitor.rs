@@ -88,15 +88,16 @@ impl Stage {
                  insert into afterthought.webhook_endpoints (id, tenant, url, secret) values
                      ('00000000-0000-0000-0000-000000000009', 'default', 'https://example.com', '');
                  insert into afterthought.webhook_deliveries
-                     (endpoint_id, tenant, payload, status, last_attempt_at, last_error, created_at)
-                 select '00000000-0000-0000-0000-000000000009', 'default', '{}', d.status, now() - d.tried, d.name,
-                        now() - interval '1 year'
+                     (endpoint_id, tenant, payload, status, status_since, last_error, created_at)
+                 select '00000000-0000-0000-0000-000000000009', 'default', jsonb_build_object('name', d.name), d.status,
+                        now() - d.since, d.name, now() - interval '1 year'
                  from (values
                      ('told long ago', 'delivered', interval '31 days'),
                      ('given up long ago', 'dead', interval '31 days'),
                      ('told lately', 'delivered', interval '29 days'),
-                     ('never told', 'pending', null)
-                 ) as d (name, status, tried);",
+                     ('waits too long', 'pending', interval '15 days'),
+                     ('waits', 'pending', interval '13 days')
+                 ) as d (name, status, since);",
             )
             .await
             .unwrap();
@@ -134,6 +135,7 @@ async fn what_is_older_than_its_period_goes_and_nothing_else_does() {
         (Tidying::Faded, 1),
         (Tidying::Versions, 1),
         (Tidying::Runs, 2),
+        (Tidying::Overdue, 1),
         (Tidying::Deliveries, 2),
         // There is no archive.
         (Tidying::Sessions, 0),
@@ -162,9 +164,16 @@ async fn what_is_older_than_its_period_goes_and_nothing_else_does() {
     assert_eq!(left, ["2", "3", "4", "5", "6", "7"], "the last five, and the one they are patches of");
     let left = stage.texts("select agent from afterthought.agent_runs order by id").await;
     assert_eq!(left, ["memory-curator", "old-open"]);
-    let left =
-        stage.texts("select last_error from afterthought.webhook_deliveries order by last_error").await;
-    assert_eq!(left, ["never told", "told lately"]);
+    let left = "select concat_ws(', ', payload ->> 'name', status, last_error) from afterthought.webhook_deliveries order by 1";
+    assert_eq!(
+        stage.texts(left).await,
+        [
+            "told lately, delivered, told lately",
+            "waits too long, dead, waited longer than `waiting_days` allows",
+            "waits, pending, waits",
+        ],
+        "what is given up is there for as long as any dead letter"
+    );
     let left =
         "select m.key from afterthought.memory_versions v join afterthought.memories m on m.id = v.memory_id";
     assert_eq!(stage.texts(left).await, ["changed lately"]);

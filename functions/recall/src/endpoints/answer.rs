@@ -32,6 +32,8 @@ pub(crate) struct EndpointAnswer {
     next_attempt_at: Option<Timestamp>,
     /// How many messages wait; 10,000 stands for that many or more.
     pending: i64,
+    /// Since when the one does that has waited longest.
+    pending_since: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -113,6 +115,7 @@ impl From<Endpoint> for EndpointAnswer {
             failing_since: endpoint.failing_since,
             next_attempt_at: endpoint.next_attempt_at,
             pending: endpoint.pending,
+            pending_since: endpoint.pending_since,
             created_at: endpoint.created_at,
             updated_at: endpoint.updated_at,
         }

@@ -345,8 +345,8 @@ mod tests {
             "ingest_events_per_day": 7, "confidence_floor": 0.5, "memories_per_user": 8,
             "review": {"below_confidence": 0.25, "types": ["fact"], "agents": ["summarizer"]},
             "retention": {"versions_days": 1, "runs_days": 2, "checkpoints_days": 3, "checkpoints_kept": 4,
-                          "deleted_days": 5, "expired_days": 6, "faded_days": 7, "deliveries_days": 8, "archive_days": 9,
-                          "orphans_days": 10},
+                          "deleted_days": 5, "expired_days": 6, "faded_days": 7, "waiting_days": 8, "deliveries_days": 9,
+                          "archive_days": 10, "orphans_days": 11},
             "guard": {"secrets": "block",
                       "identifiers": {"credit_card": "block", "iban": "redact", "phone": "off", "email": "redact",
                                       "us_ssn": "block", "ip_address": "off"}}

@@ -38,6 +38,8 @@ periods! {
         expired_days,
         /// Memories that have faded.
         faded_days,
+        /// What waits for an endpoint, until it is given up and is a dead letter.
+        waiting_days,
         /// What endpoints were told, and what was given up.
         deliveries_days,
         /// Sessions in which nothing happens, before what was said in them goes to the archive.

@@ -17,7 +17,7 @@ pub enum DeliveryStatus {
     Pending,
     /// The endpoint has it.
     Delivered,
-    /// It was set aside after its last attempt: a dead letter.
+    /// It was set aside, after its last attempt or because it had waited too long: a dead letter.
     Dead,
 }
 
@@ -46,6 +46,8 @@ pub struct ClaimedEndpoint {
     pub secrets: Vec<Vec<u8>>,
     /// Since when nothing has come through.
     pub failing_since: Option<Timestamp>,
+    /// When its owner changed it last.
+    pub updated_at: Timestamp,
     /// What waits, the oldest first.
     pub waiting: Vec<WaitingDelivery>,
 }
@@ -78,6 +80,19 @@ pub struct Attempt<'a> {
     pub error: Option<&'a str>,
     /// What becomes of the endpoint.
     pub endpoint: EndpointEnd,
+    /// When the endpoint had been changed last, as the sender read it.
+    pub endpoint_as_of: Timestamp,
+}
+
+/// What an endpoint turned out to be when an attempt was written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// As the sender had read it.
+    Unchanged,
+    /// Its owner has changed it meanwhile: its address, its secret, or whether anything is sent.
+    Changed,
+    /// Another sender's, or gone. Nothing was written down, and that sender sends the message again.
+    Lost,
 }
 
 /// What becomes of an endpoint after an attempt.
@@ -158,19 +173,19 @@ impl Store {
             url: first.try_get("url")?,
             secrets: iter::once(secret).chain(old_secret).collect(),
             failing_since: first.try_get("failing_since")?,
+            updated_at: first.try_get("updated_at")?,
             waiting,
         }))
     }
 
-    /// Writes an attempt down, in one round trip. False when the sender has lost the endpoint to another one, which sends
-    /// the message again.
+    /// Writes an attempt down, in one round trip. An endpoint that was disabled meanwhile is given back.
     pub async fn settle_delivery(
         &self,
         tenant: &TenantId,
         endpoint: Uuid,
         claim: Uuid,
         attempt: &Attempt<'_>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Settled, Error> {
         let (keep, rest, disable) = match attempt.endpoint {
             EndpointEnd::Kept(until) => (Some(until), None, None),
             EndpointEnd::Rests(until) => (None, Some(until), None),
@@ -178,9 +193,7 @@ impl Store {
             EndpointEnd::Failing => (None, None, Some("failing")),
         };
         let answered = attempt.answered.and_then(|status| i16::try_from(status).ok());
-        let transaction = self.transaction(tenant).await?;
-        let settle = transaction.prepare(include_str!("../../queries/settle_delivery.sql")).await?;
-        let values: [&(dyn ToSql + Sync); 10] = [
+        let values: [&(dyn ToSql + Sync); 11] = [
             &endpoint,
             &claim,
             &attempt.delivery,
@@ -191,11 +204,14 @@ impl Store {
             &keep,
             &rest,
             &disable,
+            &attempt.endpoint_as_of,
         ];
-        let ((), settled, ()) =
-            try_join!(transaction.begin(), transaction.execute(&settle, &values), transaction.commit())?;
-        transaction.end();
-        Ok(settled > 0)
+        let rows = self.at_once(tenant, include_str!("../../queries/settle_delivery.sql"), &values).await?;
+        Ok(match rows.first().map(|row| row.try_get("is_unchanged")).transpose()? {
+            None => Settled::Lost,
+            Some(false) => Settled::Changed,
+            Some(true) => Settled::Unchanged,
+        })
     }
 
     /// Gives an endpoint back, in one round trip; unless `anyway`, only when nothing waits for it. False when something does,
@@ -282,6 +298,15 @@ impl Store {
                 Ok((TenantId::new(&tenant).map_err(|_invalid| stored(tenant.clone()))?, id))
             })
             .collect()
+    }
+
+    /// Since when what has waited longest for an endpoint that is enabled does; `None` when nothing waits. For
+    /// [`crate::Role::Reader`], over all tenants.
+    pub async fn oldest_waiting_delivery(&self) -> Result<Option<Timestamp>, Error> {
+        let connection = self.connection().await?;
+        let find = connection.prepare(include_str!("../../queries/find_oldest_waiting.sql")).await?;
+        let rows = connection.query(&find, &[]).await?;
+        Ok(rows.first().map(|row| row.try_get("since")).transpose()?.flatten())
     }
 }
 

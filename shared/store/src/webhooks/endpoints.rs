@@ -38,7 +38,7 @@ pub struct EndpointPatch<'a> {
     pub event_types: Option<Option<&'a [&'a str]>>,
     /// The types of memories it is told of; `Some(None)` for all.
     pub memory_types: Option<Option<&'a [&'a str]>>,
-    /// Whether anything is sent. What happens meanwhile waits.
+    /// Whether anything is sent. What happens meanwhile waits, for as long as the tenant's `waiting_days` say.
     pub is_enabled: Option<bool>,
 }
 
@@ -63,6 +63,8 @@ pub struct Endpoint {
     pub next_attempt_at: Option<Timestamp>,
     /// How many messages wait; 10,000 stands for that many or more.
     pub pending: i64,
+    /// Since when the one does that has waited longest.
+    pub pending_since: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was changed last.
@@ -176,6 +178,7 @@ fn endpoint(row: &Row) -> Result<Endpoint, Error> {
         failing_since: row.try_get("failing_since")?,
         next_attempt_at: row.try_get("next_attempt_at")?,
         pending: row.try_get("pending")?,
+        pending_since: row.try_get("pending_since")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })

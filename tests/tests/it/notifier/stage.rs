@@ -2,11 +2,14 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::{Envelope, Reach, TenantId, WakeUp};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Body;
@@ -52,12 +55,13 @@ pub(super) struct Stage {
     pub(super) aws: TestAws,
     pub(super) receiver: Receiver,
     recall: Recall,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// What an endpoint received.
 #[derive(Debug, Clone)]
 pub(super) struct Received {
+    pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
 }
@@ -78,9 +82,18 @@ impl Received {
         format!("{} {content}", body["type"].as_str().unwrap())
     }
 
-    /// Whether the reference library takes it for this secret's.
+    /// Whether one of its signatures is this secret's, by the formula of the specification. The notifier signs with the
+    /// library, so the library's word alone would not count; it has to agree.
     pub(super) fn is_signed_by(&self, secret: &str) -> bool {
-        Webhook::new(secret).unwrap().verify(self.body.as_bytes(), &self.headers).is_ok()
+        let header = |name: &str| self.headers[name].to_str().unwrap();
+        let key = BASE64.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+        let content = format!("{}.{}.{}", self.id(), header("webhook-timestamp"), self.body);
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), content.as_bytes());
+        let expected = format!("v1,{}", BASE64.encode(tag.as_ref()));
+        let is_signed = header("webhook-signature").split(' ').any(|signature| signature == expected);
+        let is_taken = Webhook::new(secret).unwrap().verify(self.body.as_bytes(), &self.headers).is_ok();
+        assert_eq!(is_signed, is_taken, "the reference library says otherwise");
+        is_signed
     }
 }
 
@@ -90,6 +103,14 @@ pub(super) struct Receiver {
     pub(super) url: String,
     received: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<Vec<Answering>>>,
+    /// Happens before the next answer.
+    meanwhile: Arc<Mutex<Option<Change>>>,
+}
+
+/// A change that a server makes to the database.
+pub(super) struct Change {
+    owner: Client,
+    statement: String,
 }
 
 /// How the server answers.
@@ -108,6 +129,7 @@ impl Receiver {
             url: format!("http://{}/hooks", listener.local_addr().unwrap()),
             received: Arc::default(),
             answers: Arc::new(Mutex::new(vec![Answering::Status(204)])),
+            meanwhile: Arc::default(),
         };
         let router = Router::new().fallback(take).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -117,6 +139,16 @@ impl Receiver {
     /// Answers like this from now on, each once and the last for good.
     pub(super) fn answer(&self, answers: &[Answering]) {
         *self.answers.lock().unwrap() = answers.to_vec();
+    }
+
+    /// A change by this statement.
+    pub(super) async fn changing(stage: &Stage, statement: &str) -> Change {
+        Change { owner: stage.database.client().await.unwrap(), statement: statement.to_owned() }
+    }
+
+    /// Makes a change the next time that it is asked, before it answers.
+    pub(super) fn when_asked(&self, change: Change) {
+        *self.meanwhile.lock().unwrap() = Some(change);
     }
 
     /// What came since the last look.
@@ -129,12 +161,17 @@ impl Receiver {
     }
 }
 
-async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
-    receiver
-        .received
-        .lock()
-        .unwrap()
-        .push(Received { headers, body: String::from_utf8(body.to_vec()).unwrap() });
+async fn take(State(receiver): State<Receiver>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let change = receiver.meanwhile.lock().unwrap().take();
+    if let Some(Change { owner, statement }) = change {
+        owner.batch_execute(&statement).await.unwrap();
+    }
+    let path = uri.path().to_owned();
+    receiver.received.lock().unwrap().push(Received {
+        path,
+        headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    });
     let answer = {
         let mut answers = receiver.answers.lock().unwrap();
         if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() }
@@ -166,7 +203,7 @@ impl Stage {
         let recall = Recall::new(services.store.clone(), services.hot.clone(), Embedder::BuiltIn, now)
             .with_webhooks(sealer(), Reach::Anywhere, Some((services.publisher.clone(), queue_url.clone())));
         let receiver = Receiver::start().await;
-        Self { services, owner, queue_url, aws, receiver, recall, _database: database }
+        Self { services, owner, queue_url, aws, receiver, recall, database }
     }
 
     pub(super) fn notifier(&self, reach: Reach) -> Notifier {
