@@ -33,6 +33,9 @@ struct Arguments {
     /// Of the made-up conversations.
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// Megabytes of shared buffers of the Postgres that the run starts.
+    #[arg(long, default_value_t = 128)]
+    shared_buffers: u32,
     #[command(flatten)]
     founding: founding::FoundingSizes,
     #[command(flatten)]
@@ -61,8 +64,11 @@ enum Section {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wants = |section| arguments.sections.is_empty() || arguments.sections.contains(&section);
-    let place = Place::start().await?;
+    let place = Place::start(arguments.shared_buffers).await?;
     let mut report = Map::new();
+    if place.log.is_some() {
+        report.insert("shared_buffers_megabytes".to_owned(), json!(arguments.shared_buffers));
+    }
     report.insert("load_average".to_owned(), json!(place::load_average()));
     say(&format!("load average at the start: {}", place::load_average()));
     if wants(Section::Founding) || wants(Section::Peers) {

@@ -27,7 +27,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) async fn start() -> Result<Self> {
+    /// `shared_buffers`: of its own server, in megabytes.
+    pub(crate) async fn start(shared_buffers: u32) -> Result<Self> {
         let environment = Environment::read();
         let cache = Cache::open(&environment)?;
         if let Some(server) = environment.database_url.clone() {
@@ -47,8 +48,8 @@ impl Place {
                 if log.exists() {
                     fs::remove_file(&log)?;
                 }
-                let durability = postgres::Durability::Full;
-                let (_, running) = postgres::start(&post, &programs, &data, &log, durability).await?;
+                let tuning = postgres::Tuning { durability: postgres::Durability::Full, shared_buffers };
+                let (_, running) = postgres::start(&post, &programs, &data, &log, tuning).await?;
                 Ok(running)
             })
             .await?;

@@ -32,6 +32,21 @@ pub enum Durability {
     None,
 }
 
+/// What a server is started with.
+#[derive(Debug, Clone, Copy)]
+pub struct Tuning {
+    /// What survives when the machine dies.
+    pub durability: Durability,
+    /// Memory for pages, in megabytes.
+    pub shared_buffers: u32,
+}
+
+impl From<Durability> for Tuning {
+    fn from(durability: Durability) -> Self {
+        Self { durability, shared_buffers: 128 }
+    }
+}
+
 /// A server of ours that runs.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Running {
@@ -48,8 +63,9 @@ pub async fn start(
     programs: &Programs,
     data: &Path,
     log: &Path,
-    durability: Durability,
+    tuning: impl Into<Tuning>,
 ) -> Result<(Guarded, Running)> {
+    let tuning = tuning.into();
     let account = account::unprivileged()?;
     if let (Some(account), Programs::System(bin) | Programs::Fetched(bin)) = (account, programs)
         && !account::reaches(account, bin)
@@ -63,7 +79,7 @@ pub async fn start(
     let mut last = None;
     // The port is free when it is chosen; another process may take it before the server does.
     for _ in 0..3 {
-        match start_once(post, programs, data, log, durability, account).await {
+        match start_once(post, programs, data, log, tuning, account).await {
             Ok(started) => return Ok(started),
             Err(error) => last = Some(error),
         }
@@ -115,7 +131,7 @@ async fn start_once(
     programs: &Programs,
     data: &Path,
     log: &Path,
-    durability: Durability,
+    tuning: Tuning,
     account: Option<Account>,
 ) -> Result<(Guarded, Running)> {
     let port = free_port()?;
@@ -123,12 +139,12 @@ async fn start_once(
     let (server, socket) = match programs {
         Programs::System(bin) | Programs::Fetched(bin) => {
             if !data.join("PG_VERSION").is_file() {
-                initialise(bin, data, &password, durability, account)?;
+                initialise(bin, data, &password, tuning.durability, account)?;
             }
             let socket = socket_folder(data, account)?;
-            (native(bin, data, &socket, log, port, durability, account), Some(socket))
+            (native(bin, data, &socket, log, port, tuning, account), Some(socket))
         }
-        Programs::Container => (container(data, log, port, &password), None),
+        Programs::Container => (container(data, log, port, &password, tuning), None),
     };
     let limit = if *programs == Programs::Container { IMAGE_START_LIMIT } else { START_LIMIT };
     let running =
@@ -238,7 +254,7 @@ fn native(
     socket: &Path,
     log: &Path,
     port: u16,
-    durability: Durability,
+    tuning: Tuning,
     account: Option<Account>,
 ) -> Server {
     let mut settings = vec![
@@ -246,8 +262,8 @@ fn native(
         "listen_addresses=127.0.0.1".to_owned(),
         format!("unix_socket_directories={}", socket.display()),
     ];
-    settings.extend(common_settings());
-    if durability == Durability::None {
+    settings.extend(common_settings(tuning));
+    if tuning.durability == Durability::None {
         settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
     }
     let mut argv =
@@ -266,20 +282,21 @@ fn native(
     }
 }
 
-fn common_settings() -> impl Iterator<Item = String> {
+fn common_settings(tuning: Tuning) -> impl Iterator<Item = String> {
+    let shared_buffers = format!("shared_buffers={}MB", tuning.shared_buffers);
     [
         "wal_level=logical",
         "max_connections=300",
         "max_wal_senders=60",
         "max_replication_slots=120",
-        "shared_buffers=128MB",
         "timezone=UTC",
     ]
     .into_iter()
     .map(str::to_owned)
+    .chain([shared_buffers])
 }
 
-fn container(data: &Path, log: &Path, port: u16, password: &str) -> Server {
+fn container(data: &Path, log: &Path, port: u16, password: &str, tuning: Tuning) -> Server {
     let mut argv: Vec<String> = [
         "docker",
         "run",
@@ -298,7 +315,7 @@ fn container(data: &Path, log: &Path, port: u16, password: &str) -> Server {
     ]
     .map(str::to_owned)
     .into();
-    argv.extend(common_settings().flat_map(|setting| ["-c".to_owned(), setting]));
+    argv.extend(common_settings(tuning).flat_map(|setting| ["-c".to_owned(), setting]));
     Server {
         argv,
         environment: BTreeMap::from([("POSTGRES_PASSWORD".to_owned(), password.to_owned())]),

@@ -173,6 +173,15 @@ impl SessionContext {
     }
 }
 
+/// A session, and when it was active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestSession {
+    /// Its name.
+    pub session_name: String,
+    /// When, in whole milliseconds.
+    pub active_at: Timestamp,
+}
+
 impl Hot {
     /// Puts a session's context forward, and makes the session its user's latest if somebody spoke in it and none was
     /// active later.
@@ -297,18 +306,21 @@ impl Hot {
         Ok(read_context(item, now))
     }
 
-    /// The name of the session of a user that was active last.
+    /// The session of a user in which somebody spoke last, as far as hot state has been told.
     pub async fn latest_session(
         &self,
         tenant: &TenantId,
         user: &UserId,
         now: Timestamp,
-    ) -> Result<Read<String>, Error> {
+    ) -> Result<Read<LatestSession>, Error> {
         let item = self.get(Key::latest_session(tenant, user)).await?;
         Ok(match item.map(from_item::<LatestSessionItem>) {
             None => Read::Absent,
             Some(Ok(item)) if item.expires_at <= now.as_second() => Read::Absent,
-            Some(Ok(item)) => Read::Present(item.session_name),
+            Some(Ok(item)) => match Timestamp::from_millisecond(item.active_at_milliseconds) {
+                Ok(active_at) => Read::Present(LatestSession { session_name: item.session_name, active_at }),
+                Err(error) => Read::Corrupt { reason: error.to_string() },
+            },
             Some(Err(error)) => Read::Corrupt { reason: error.to_string() },
         })
     }

@@ -42,7 +42,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 pub use access::{Copied, VersionedSettings};
 pub use budget::Reserved;
 pub use claim::ClaimedKey;
-pub use context::{ActiveMemory, RecentMessage, SessionContext};
+pub use context::{ActiveMemory, LatestSession, RecentMessage, SessionContext};
 pub use document::{
     DEEPEST, Document, InvalidDocument, LONGEST_MEMBER_NAME_BYTES, MOST_DOCUMENT_BYTES, Part,
 };

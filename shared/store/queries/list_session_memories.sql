@@ -1,25 +1,32 @@
--- The current summary of a session, the entities that its last events are evidence of, and every action still open.
--- $1 tenant, $2 user, $3 session name or null for the one active last, $4 how many of the last events count,
--- $5 at most this many entities, and this many actions. The session is a scalar, so that everything of it is read by index.
+-- The current summary of a session, the entities that its last events are evidence of, every action still open, and what else
+-- is known in its scope, the surest and freshest first, as in list_standing_memories; `part` says which.
+-- $1 tenant, $2 user; $3, $4 and $5 which session, as in read_recent_session; $6 how many of the last events count, $7 at most
+-- this many entities, and this many actions, $8 at most this many others. The session is a scalar, so that everything of
+-- it is read by index.
 with own as materialized (
     select id, head_version from afterthought.sessions
     where tenant = $1 and user_id = $2 and ($3::text is null or session = $3)
-      -- As in read_recent_session.
       and ($3 is not null or session <> 'memories'
            or exists (select from afterthought.session_events e
                       where e.session_id = sessions.id and e.version > sessions.head_version - 20
                         and e.event_type = 'message'))
+      and ($4::text is null or session = $4
+           or (last_event_at >= $5::timestamptz + interval '1 millisecond'
+               and exists (select from afterthought.session_events e
+                           where e.session_id = sessions.id and e.version > sessions.head_version - 20
+                             and e.event_type = 'message'
+                             and e.created_at >= $5::timestamptz + interval '1 millisecond')))
     order by last_event_at desc, id
     limit 1
 ),
 seen as materialized (
     select v.memory_id, max(v.version) as last_seen
     from afterthought.memory_evidence v
-    where v.session_id = (select id from own) and v.version > (select head_version from own) - $4
+    where v.session_id = (select id from own) and v.version > (select head_version from own) - $6
     group by v.memory_id
 )
 (
-    select m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from
+    select 'summary' as part, m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from
     from afterthought.memories m
     where m.tenant = $1 and m.scope = 'session' and m.scope_id = (select id::text from own) and m.type = 'summary'
       and m.valid_to is null and m.status = 'active' and (m.expires_at is null or m.expires_at > now())
@@ -28,7 +35,7 @@ seen as materialized (
 )
 union all
 (
-    select id, type, scope, key, content, data, confidence, valid_from
+    select 'active', id, type, scope, key, content, data, confidence, valid_from
     from (
         select *, row_number() over (partition by type order by last_seen desc, updated_at desc, id) as place
         from (
@@ -46,6 +53,17 @@ union all
         ) found
         where type = 'entity' or coalesce(data ->> 'status', 'open') = 'open'
     ) ranked
-    where place <= $5
+    where place <= $7
     order by last_seen desc, updated_at desc, id
+)
+union all
+(
+    select 'kept', m.id, m.type, m.scope, m.key, m.content, m.data, m.confidence, m.valid_from
+    from afterthought.memories m
+    where m.tenant = $1 and m.scope = 'session' and m.scope_id = (select id::text from own)
+      and m.type not in ('summary', 'action') and m.valid_to is null and m.status = 'active'
+      and (m.expires_at is null or m.expires_at > now())
+      and not (m.type = 'entity' and exists (select from seen where seen.memory_id = m.id))
+    order by m.confidence * exp(-ln(2) * extract(epoch from now() - m.updated_at) / (30 * 86400)) desc, m.id
+    limit $8
 )

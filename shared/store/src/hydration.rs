@@ -1,4 +1,4 @@
-use domain::{Event, Memory, MemoryType, Scope, SessionId, TenantId, UserId};
+use domain::{Event, Memory, Scope, SessionId, TenantId, UserId};
 use futures::try_join;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,9 +11,9 @@ use crate::{Error, Filter, Found, RecalledEvent, RecalledMemory, Search, Store, 
 /// What is asked for when an application wants to go on with a conversation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hydrate<'a> {
-    /// The session, or the one active last.
-    pub session_name: Option<&'a str>,
-    /// Only events after this version are wanted: those before are known.
+    /// The session.
+    pub session: Continued<'a>,
+    /// Only events after this version of the named or known session are wanted: those before are known.
     pub after: i64,
     /// How many events are wanted, the newest.
     pub events: u16,
@@ -21,6 +21,8 @@ pub struct Hydrate<'a> {
     pub active_events: u16,
     /// How many active entities, and how many open actions, are wanted.
     pub active: u16,
+    /// How many other memories of the session are wanted.
+    pub kept: u16,
     /// How many memories of the user are wanted.
     pub memories: u16,
     /// How many memories of the whole tenant are wanted.
@@ -35,6 +37,22 @@ pub struct Hydrate<'a> {
     pub hot_agent: &'static str,
 }
 
+/// Which session goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continued<'a> {
+    /// This one.
+    Named(&'a str),
+    /// The one active last.
+    Latest,
+    /// This one, where somebody spoke at this time, unless somebody has spoken in another one since.
+    Known {
+        /// Its name.
+        name: &'a str,
+        /// When, in whole milliseconds.
+        active_at: Timestamp,
+    },
+}
+
 /// What Postgres knows of a user and a session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hydration {
@@ -46,6 +64,8 @@ pub struct Hydration {
     pub summary: Option<Memory>,
     /// Current entities of the session's last events and its open actions, the most recent first.
     pub active: Vec<Memory>,
+    /// What else is known of the session, the surest and freshest first.
+    pub kept: Vec<Memory>,
     /// What is known of the user.
     pub memories: ScopeMemories,
     /// What is known of the whole tenant.
@@ -115,14 +135,21 @@ impl Store {
             transaction.prepare(include_str!("../queries/search_memories.sql")),
             transaction.prepare(include_str!("../queries/search_events.sql")),
         )?;
-        let [events, active_events, active, told] =
-            [hydrate.events, hydrate.active_events, hydrate.active, hydrate.told].map(i64::from);
+        let [events, active_events, active, kept, told] =
+            [hydrate.events, hydrate.active_events, hydrate.active, hydrate.kept, hydrate.told]
+                .map(i64::from);
+        let (named, known, active_at) = match hydrate.session {
+            Continued::Named(name) => (Some(name), None, None),
+            Continued::Latest => (None, None, None),
+            Continued::Known { name, active_at } => (None, Some(name), Some(active_at)),
+        };
         let names: [&(dyn ToSql + Sync); 2] = [&tenant.as_str(), &user.as_str()];
         let [tenant_value, user_value] = names;
-        let session_values: [&(dyn ToSql + Sync); 6] =
-            [tenant_value, user_value, &hydrate.session_name, &hydrate.after, &events, &hydrate.hot_agent];
-        let session_memories_values: [&(dyn ToSql + Sync); 5] =
-            [tenant_value, user_value, &hydrate.session_name, &active_events, &active];
+        let session_values: [&(dyn ToSql + Sync); 8] = [
+            tenant_value, user_value, &named, &known, &active_at, &hydrate.after, &events, &hydrate.hot_agent,
+        ];
+        let session_memories_values: [&(dyn ToSql + Sync); 8] =
+            [tenant_value, user_value, &named, &known, &active_at, &active_events, &active, &kept];
         let evidence = i32::from(MOST_EVIDENCE);
         let told_values: [&(dyn ToSql + Sync); 3] = [tenant_value, user_value, &told];
         let of_scope = async |scope: Scope, most: u16| {
@@ -159,14 +186,21 @@ impl Store {
         )?;
         transaction.end();
 
-        let mut active_memories: Vec<Memory> =
-            session_memories.iter().map(row::memory).collect::<Result<_, _>>()?;
-        let summary = active_memories.iter().position(|memory| memory.kind == MemoryType::Summary);
+        let mut summary = None;
+        let (mut active_memories, mut kept) = (Vec::new(), Vec::new());
+        for row in &session_memories {
+            match row.try_get("part")? {
+                "summary" => summary = Some(row::memory(row)?),
+                "active" => active_memories.push(row::memory(row)?),
+                _ => kept.push(row::memory(row)?),
+            }
+        }
         Ok(Hydration {
             session: self.recent_session(tenant, &session).await?,
             profile: profile.first().map(read_profile_row).transpose()?,
-            summary: summary.map(|at| active_memories.remove(at)),
+            summary,
             active: active_memories,
+            kept,
             memories,
             knowledge,
             told: told.iter().map(row::memory).collect::<Result<_, _>>()?,

@@ -69,7 +69,7 @@ pub use erasure::{
 pub use error::Error;
 pub use export::{ExportPage, ExportPosition};
 pub use holds::{BehindPage, Hold, HoldReason, HoldRecord};
-pub use hydration::{Hydrate, Hydration, Profile, RecentSession, ScopeMemories};
+pub use hydration::{Continued, Hydrate, Hydration, Profile, RecentSession, ScopeMemories};
 pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
 pub use keys::{ApiKeyRecord, MOST_KEYS, NewApiKey, Rotated, Rotation};
 pub use memories::{

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Event, EventKind, MemoryId, SessionId, TenantId, UserId};
-use hot::{ActiveMemory, Hot, Lease, Leased, Put, Read, SessionContext};
+use hot::{ActiveMemory, Hot, LatestSession, Lease, Leased, Put, Read, SessionContext};
 use jiff::{SignedDuration, Timestamp};
 use testkit::TestAws;
 use uuid::Uuid;
@@ -150,7 +150,8 @@ async fn the_latest_session_of_a_user_is_the_one_active_last_whatever_the_order_
         hot.put_context(context, at(900)).await.unwrap();
     }
     let latest = hot.latest_session(&morning.tenant, &morning.user, at(900)).await.unwrap();
-    assert_eq!(latest, Read::Present("evening".to_owned()));
+    let evening = LatestSession { session_name: "evening".to_owned(), active_at: evening.updated_at };
+    assert_eq!(latest, Read::Present(evening));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The indexer and the recall function together, with real Postgres and the real DynamoDB protocol.
 
 mod embedders;
+mod going_on;
 mod hot_context;
 mod hydrate;
 mod requests;

@@ -13,13 +13,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use serde_json::{Map, Value, json};
 
 use crate::embeddings::Embeddings;
 use crate::figures::{Latency, Times, rounded};
 use crate::place::Place;
 use crate::say;
-use crate::world::{FEWEST_TURNS, World};
+use crate::world::{FEWEST_TURNS, NEAR, World};
 
 use hybrid::Hybrid;
 use postgres_only::PostgresOnly;
@@ -36,6 +37,9 @@ pub(crate) struct FoundingSizes {
     /// Turns of each agent's history.
     #[arg(long, default_value_t = 500)]
     turns: usize,
+    /// Turns about each topic that have its words and do not answer its question.
+    #[arg(long, default_value_t = NEAR, value_parser = RangedU64ValueParser::<usize>::new().range(..=NEAR as u64))]
+    near: usize,
     /// How often every variant has its turn.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -102,7 +106,7 @@ pub(crate) async fn run(
     seed: u64,
     sizes: &FoundingSizes,
 ) -> Result<Value> {
-    let world = World::generate(seed, sizes.agents, sizes.turns.max(FEWEST_TURNS));
+    let world = World::generate(seed, sizes.agents, sizes.turns.max(FEWEST_TURNS), sizes.near);
     let questions = world.questions().count();
     say(&format!("founding: {} agents of {} turns, {questions} questions", sizes.agents, sizes.turns));
     let started = Instant::now();

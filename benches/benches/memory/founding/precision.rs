@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Hybrid, K, PostgresOnly, RedisOnly, Variant};
 use crate::embeddings::Embeddings;
-use crate::figures::{mean, rounded};
+use crate::figures::{mean, processor_time, rounded};
 use crate::say;
 use crate::world::{Agent, Question, World};
 
@@ -58,6 +58,7 @@ impl Precision {
 }
 
 /// What every variant answers to every question.
+#[expect(clippy::cast_precision_loss, reason = "some hundred questions")]
 pub(super) async fn report(
     world: &World,
     embeddings: &Embeddings,
@@ -79,8 +80,15 @@ pub(super) async fn report(
     report.insert(postgres.name().to_owned(), indexed.tell(postgres.name()));
     let in_redis = asked(world, |agent, question| redis.search(agent, question)).await?;
     report.insert(redis.name().to_owned(), in_redis.tell(redis.name()));
+    let before = processor_time();
     let ours = asked(world, |agent, question| hybrid.search(agent, question)).await?;
+    let used =
+        processor_time().zip(before).map(|(after, before)| (after - before) / ours.all.len().max(1) as f64);
     report.insert(hybrid.name().to_owned(), ours.tell(hybrid.name()));
+    if let Some(used) = used {
+        say(&format!("  processor time of a search, ours without Postgres: {used:.2} ms"));
+        report.insert("processor_ms_per_search".to_owned(), json!(rounded(used)));
+    }
     if show_misses {
         for (at, agent) in world.agents.iter().enumerate() {
             for (number, question) in agent.questions.iter().enumerate() {

@@ -15,7 +15,7 @@ use crate::figures::{Latency, Times, mean, median, rounded};
 use crate::place::Place;
 use crate::product::Product;
 use crate::say;
-use crate::world::{FEWEST_TURNS, World, session_name};
+use crate::world::{FEWEST_TURNS, NEAR, World, session_name};
 
 use python::Python;
 
@@ -57,7 +57,7 @@ pub(crate) async fn run(
     seed: u64,
     sizes: &PeerSizes,
 ) -> Result<Value> {
-    let world = World::generate(seed, sizes.peer_users, sizes.peer_turns.max(FEWEST_TURNS));
+    let world = World::generate(seed, sizes.peer_users, sizes.peer_turns.max(FEWEST_TURNS), NEAR);
     let mut python = Python::start(&place.cache).await?;
     let embeddings_url = embeddings.serve().await?;
     let (ours, mem0, langgraph) = tokio::try_join!(place.migrated(), place.empty(), place.empty())?;

@@ -11,6 +11,7 @@ mod topics;
 use fastrand::Rng;
 
 use self::chatter::{ANSWERED, DAYS, NAMES, RELATIVES, SAID, THINGS};
+pub(crate) use self::topics::NEAR;
 use self::topics::{TOPICS, Topic};
 
 /// Sessions that an agent's history is spread over.
@@ -68,10 +69,11 @@ pub(crate) fn session_name(session: usize) -> String {
 }
 
 impl World {
-    /// As many agents with as many turns each.
-    pub(crate) fn generate(seed: u64, agents: usize, turns: usize) -> Self {
+    /// As many agents with as many turns each, and of every topic as many turns (at most [`NEAR`]) that only look as if
+    /// they answered its question.
+    pub(crate) fn generate(seed: u64, agents: usize, turns: usize, near: usize) -> Self {
         let mut rng = Rng::with_seed(seed);
-        Self { agents: (0..agents).map(|number| agent(&mut rng, number, turns)).collect() }
+        Self { agents: (0..agents).map(|number| agent(&mut rng, number, turns, near)).collect() }
     }
 
     /// Every question with its agent.
@@ -88,7 +90,7 @@ struct Names {
     relative: &'static str,
 }
 
-fn agent(rng: &mut Rng, number: usize, turns: usize) -> Agent {
+fn agent(rng: &mut Rng, number: usize, turns: usize, near: usize) -> Agent {
     let mut names = NAMES;
     rng.shuffle(&mut names);
     let [me, friend, ..] = names;
@@ -100,7 +102,11 @@ fn agent(rng: &mut Rng, number: usize, turns: usize) -> Agent {
         for text in topic.relevant {
             planted.push(turn("user", me, names.fill(text), Some(at)));
         }
-        for text in topic.near {
+        let mut alike = topic.near;
+        if near < NEAR {
+            rng.shuffle(&mut alike);
+        }
+        for text in alike.into_iter().take(near) {
             planted.push(turn("user", me, names.fill(text), None));
         }
         let theirs = Names { it: names.other, other: names.it, ..names };

@@ -13,12 +13,15 @@ pub(crate) struct Topic {
     /// Turns of the user that answer it.
     pub(crate) relevant: [&'static str; 5],
     /// Turns of the user with the same words about somebody or something else, and about the same thing something else.
-    pub(crate) near: [&'static str; 5],
+    pub(crate) near: [&'static str; NEAR],
     /// What the assistant asks about it.
     pub(crate) asked: &'static str,
     /// What it may be about: names, each with another way to say it.
     pub(crate) things: &'static [(&'static str, &'static str)],
 }
+
+/// How many turns of each topic only look as if they answered its question.
+pub(crate) const NEAR: usize = 5;
 
 /// Nothing that has a name.
 const NOTHING: &[(&str, &str)] = &[("", "")];

@@ -1,7 +1,7 @@
 //! The answer as callers see it.
 
 use domain::Memory;
-use hot::{ActiveMemory, Document, Kept, PendingTurn, RecentMessage, Revision};
+use hot::{ActiveMemory, Document, Kept, PendingTurn, RecentMessage, Revision, SessionContext};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::search::{EventAnswer, MemoryAnswer, PlainMemory};
 use crate::working::WorkingMemoryAnswer;
 
 /// What it takes to go on with a conversation.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct HydrateAnswer {
     pub(crate) state: State,
     /// Whether something that should have helped did not answer.
@@ -36,6 +36,8 @@ pub(crate) struct HydrateAnswer {
     pub(crate) pending_actions: Vec<ActiveMemory>,
     pub(crate) summary: Option<PlainMemory>,
     pub(crate) profile: Option<ProfileAnswer>,
+    /// What else is known of the session, at most 5.
+    pub(crate) session_memories: Vec<PlainMemory>,
     /// What is known of the user, at most 5.
     pub(crate) memories: Vec<MemoryAnswer>,
     /// What is known of the whole tenant, at most 3.
@@ -44,13 +46,45 @@ pub(crate) struct HydrateAnswer {
     pub(crate) related: Vec<EventAnswer>,
 }
 
+impl HydrateAnswer {
+    /// Shows a session: the turns on their way to the log, too, but for those that it has already.
+    pub(super) fn show(
+        &mut self,
+        context: Option<SessionContext>,
+        hot_session: Option<String>,
+        mut pending: Vec<PendingTurn>,
+    ) {
+        if let Some(context) = context {
+            pending.retain(|turn| !is_logged(turn, &context));
+            self.session = Some(context.session_name);
+            self.version = context.version;
+            self.recent_messages = context.recent_messages;
+            self.active_entities = context.active_entities;
+            self.pending_actions = context.pending_actions;
+        } else if !pending.is_empty() {
+            self.session = hot_session;
+        }
+        self.pending_messages = pending;
+    }
+}
+
+/// Whether a turn that is shown as pending is among what the log is known to have: of the two, one may be cut.
+fn is_logged(turn: &PendingTurn, context: &SessionContext) -> bool {
+    context.recent_messages.iter().any(|message| {
+        message.occurred_at == turn.occurred_at
+            && message.role == turn.role
+            && (message.content.starts_with(&turn.content) || turn.content.starts_with(&message.content))
+    })
+}
+
 /// Whether there is a working memory, and why not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WorkingMemoryState {
     /// There is one.
     Live,
     /// None was put, or it has been gone for more than a day.
+    #[default]
     None,
     /// Neither it nor its session was active for longer than it lives.
     Expired,

@@ -2,8 +2,9 @@
 
 use domain::{TenantId, UserId};
 use futures::join;
-use hot::{Document, Kept, PendingTurn, Read, Revision, SessionContext};
+use hot::{Document, Kept, LatestSession, PendingTurn, Read, Revision, SessionContext};
 use jiff::Timestamp;
+use store::Continued;
 
 use crate::Parts;
 use crate::working::count_corrupt;
@@ -11,12 +12,59 @@ use crate::working::count_corrupt;
 pub(super) struct HotState {
     /// The session that was looked at; `None` when hot state did not know which was active last.
     pub(super) session: Option<String>,
+    /// When somebody spoke there last, as far as hot state was told; known where hot state chose the session.
+    pub(super) active_at: Option<Timestamp>,
     pub(super) context: Option<SessionContext>,
     /// `None` when it could not be asked for.
     pub(super) working_memory: Option<Kept<(Revision, Document)>>,
     /// Messages that were accepted and may not be in the log yet.
     pub(super) pending: Vec<PendingTurn>,
     pub(super) is_down: bool,
+}
+
+/// Which session the log is asked for.
+pub(super) enum Choice {
+    Named(String),
+    Latest,
+    Known(LatestSession),
+}
+
+impl Choice {
+    pub(super) fn continued(&self) -> Continued<'_> {
+        match self {
+            Self::Named(name) => Continued::Named(name),
+            Self::Latest => Continued::Latest,
+            Self::Known(LatestSession { session_name, active_at }) => {
+                Continued::Known { name: session_name, active_at: *active_at }
+            }
+        }
+    }
+}
+
+impl HotState {
+    /// What it says of a session it has never heard of.
+    pub(super) fn nothing() -> Self {
+        Self {
+            session: None,
+            active_at: None,
+            context: None,
+            working_memory: Some(Kept::None),
+            pending: Vec::new(),
+            is_down: false,
+        }
+    }
+
+    /// Which session the log is asked for, when `asked` was. What hot state has been told may be late, but for a turn on its
+    /// way to the log, which the log cannot have heard of.
+    pub(super) fn choice(&self, asked: Option<&str>) -> Choice {
+        match (asked.or(self.session.as_deref()), self.active_at) {
+            (Some(name), Some(active_at)) if asked.is_none() && self.pending.is_empty() => {
+                Choice::Known(LatestSession { session_name: name.to_owned(), active_at })
+            }
+            (Some(name), _) => Choice::Named(name.to_owned()),
+            (None, _) => Choice::Latest,
+        }
+    }
 }
 
 impl Parts {
@@ -28,31 +76,27 @@ impl Parts {
         session: Option<&str>,
         now: Timestamp,
     ) -> HotState {
-        let nothing = HotState {
-            session: None,
-            context: None,
-            working_memory: Some(Kept::None),
-            pending: Vec::new(),
-            is_down: false,
-        };
         let down = |error: &hot::Error| {
             tracing::warn!(%error, "hydrating without hot state");
             HotState {
                 session: session.map(str::to_owned),
+                active_at: None,
                 context: None,
                 working_memory: None,
                 pending: Vec::new(),
                 is_down: true,
             }
         };
-        let latest = match session {
-            Some(session) => session.to_owned(),
+        let (latest, active_at) = match session {
+            Some(session) => (session.to_owned(), None),
             None => match self.hot.latest_session(tenant, user, now).await {
-                Ok(Read::Present(session)) => session,
-                Ok(Read::Absent) => return nothing,
+                Ok(Read::Present(LatestSession { session_name, active_at })) => {
+                    (session_name, Some(active_at))
+                }
+                Ok(Read::Absent) => return HotState::nothing(),
                 Ok(Read::Corrupt { reason }) => {
                     count_corrupt("latest_session", &reason);
-                    return nothing;
+                    return HotState::nothing();
                 }
                 Err(error) => return down(&error),
             },
@@ -81,6 +125,7 @@ impl Parts {
         };
         HotState {
             session: Some(latest),
+            active_at,
             context,
             working_memory: Some(found.working_memory),
             pending,

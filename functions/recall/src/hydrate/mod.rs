@@ -1,6 +1,7 @@
 //! What it takes to go on with a conversation.
 
 mod answer;
+mod going_on;
 mod hot;
 mod people;
 mod scopes;
@@ -8,26 +9,27 @@ mod state;
 
 use std::time::Duration;
 
-use ::hot::{ActiveMemory, DocumentKey, DocumentKind, Kept, PendingTurn, SessionContext};
+use ::hot::{PendingTurn, SessionContext};
 use axum::extract::State as FromState;
-use domain::{MemoryType, SessionName, TenantId, UserId};
+use domain::{Memory, SessionName, TenantId, UserId};
 use futures::join;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use store::{Found, Hydrate, Hydration, RecalledEvent, RecentSession, Search};
+use store::{Found, Hydrate, Hydration, RecalledEvent, ScopeMemories, Search};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::answer::{HydrateAnswer, ProfileAnswer, WorkingMemoryState};
-use self::hot::HotState;
-use self::scopes::Scopes;
-use self::state::State;
+use self::going_on::GoingOn;
+use self::scopes::{Brought, Scopes};
 use crate::Parts;
 use crate::http::{Answer, Caller, OfUser, PathOf, Problem, Query, Question, Shared, postgres_is_down};
-use crate::search::{Blend, EventAnswer, MemoryAnswer, Subject, around, rank_events};
+use crate::search::{Blend, EventAnswer, MOST_MEMORY_CANDIDATES, MemoryAnswer, Subject, around, rank_events};
 
+/// How many memories of the session, beside its summary, its entities and its open actions.
+const SESSION_MEMORIES: u16 = 5;
 /// How many memories of the user `hydrate` answers with.
 const USER_MEMORIES: u16 = 5;
 /// How many memories of the whole tenant.
@@ -91,14 +93,9 @@ impl Parts {
         let now = (self.now)();
         let session = session.as_ref().map(SessionName::as_str);
         let mut hot = self.hot_state(tenant, user, session, now).await;
-        let live = hot.context.take();
-        let mut pending = std::mem::take(&mut hot.pending);
-        let subject = match (&query, &live) {
-            (Some(query), live) => {
-                let today = now.to_zoned(TimeZone::UTC).date();
-                Some(Subject::read(query.as_str(), &speakers(live.as_ref()), today))
-            }
-            (None, live) => latest(live.as_ref(), &pending),
+        let subject = match &query {
+            Some(query) => Some(self.asked_about(tenant, user, query, hot.context.as_ref(), now).await),
+            None => latest(hot.context.as_ref(), &hot.pending),
         };
         let times = subject.as_ref().map(|subject| around(&subject.times)).unwrap_or_default();
         let vector = self.vector_of(subject.as_ref()).await;
@@ -106,15 +103,13 @@ impl Parts {
         let search = subject
             .as_ref()
             .map(|subject| Search { times: &times, ..self.search(&subject.words, vector.as_deref()) });
+        let choice = hot.choice(session);
         let wanted = Hydrate {
-            session_name: live
-                .as_ref()
-                .map(|context| context.session_name.as_str())
-                .or(session)
-                .or(hot.session.as_deref()),
-            after: live.as_ref().map_or(0, |context| context.version),
+            session: choice.continued(),
+            after: hot.context.as_ref().map_or(0, |context| context.version),
             events: SessionContext::MOST_MESSAGES,
             active_events: ACTIVE_EVENTS,
+            kept: SESSION_MEMORIES,
             // What the session shows already is not shown again, so there have to be more.
             memories: USER_MEMORIES + 2 * SessionContext::MOST_MESSAGES,
             knowledge: GLOBAL_MEMORIES + USER_MEMORIES + 2 * SessionContext::MOST_MESSAGES,
@@ -125,112 +120,114 @@ impl Parts {
             hot_agent: HOT_AGENT,
         };
         // What hot state has is an answer already; without it there is none but the log's.
-        let store = if live.is_some() || !pending.is_empty() {
-            self.store.within(PATIENCE)
-        } else {
-            self.store.clone()
-        };
-        let (asked, ()) = join!(store.hydrate(tenant, user, &wanted), self.extend(tenant, user, &hot, now));
-        let hydration = match asked {
+        let has_answer = hot.context.is_some() || !hot.pending.is_empty();
+        let store = if has_answer { self.store.within(PATIENCE) } else { self.store.clone() };
+        let (answered, ()) =
+            join!(store.hydrate(tenant, user, &wanted), self.extend(tenant, user, &hot, now));
+        let hydration = match answered {
             Ok(hydration) => Some(hydration),
-            Err(error) if live.is_some() || !pending.is_empty() => {
+            Err(error) if has_answer => {
                 tracing::warn!(%error, "hydrated from hot state alone");
                 None
             }
             Err(error) => return Err(postgres_is_down(&error)),
         };
 
-        let known = hydration.as_ref().and_then(|hydration| hydration.session.as_ref());
-        let state = State::of(live.is_some(), known, self.hot.lifetimes().session_context, now);
-        let context = continued(tenant, user, live, hydration.as_ref());
-        let put_back = async {
-            if state == State::Lost
-                && !hot.is_down
-                && let Some(context) = &context
-                && let Err(error) = self.hot.put_context(context, now).await
-            {
-                tracing::warn!(%error, "a lost context was not put back");
-            }
-        };
-        // A session that only the log knew the name of, and what was said in it.
-        let found_late = async {
-            let name = context.as_ref().filter(|_| hot.session.is_none() && !hot.is_down);
-            match name {
-                Some(context) => Some(self.hot_state(tenant, user, Some(&context.session_name), now).await),
-                None => None,
-            }
-        };
-        let said =
-            context.as_ref().filter(|_| subject.is_none()).and_then(|context| latest(Some(context), &[]));
-        let (late_hot, late_related, ()) =
-            join!(found_late, self.related_late(tenant, user, said.as_ref()), put_back);
-        if let Some(late) = late_hot {
-            hot.working_memory = late.working_memory;
-            pending = late.pending;
-        }
-        let is_incomplete = late_related.as_ref().is_some_and(|late| late.is_degraded);
-        embedder_is_down |= is_incomplete;
+        let going_on = GoingOn::of(tenant, user, &mut hot, hydration.as_ref());
+        // What the messages of a session are about that only the log knew of.
+        let subject = subject.as_ref().filter(|_| query.is_some() || going_on.other.is_none());
+        let said = subject.is_none().then(|| latest(going_on.context.as_ref(), &[])).flatten();
+        let ((going_on, hot), late_related) = join!(
+            self.settle(tenant, user, going_on, hot, hydration.as_ref(), now),
+            self.related_late(tenant, user, said.as_ref())
+        );
+        embedder_is_down |= late_related.as_ref().is_some_and(|late| late.is_degraded);
+        let mut degraded = hot.is_down || embedder_is_down || hydration.is_none();
 
-        let degraded = hot.is_down || embedder_is_down || hydration.is_none();
-        let subject = subject.or(said).unwrap_or_default();
-        let (summary, profile, scopes, related) = match hydration {
-            None => (None, None, Scopes::default(), Vec::new()),
-            Some(hydration) => {
-                let found = late_related.map_or(hydration.related, |late| late.found);
-                (
-                    hydration.summary.clone(),
-                    ProfileAnswer::of(hydration.profile, &hydration.told),
-                    Scopes::merged(
-                        hydration.summary.iter().chain(&hydration.active),
-                        hydration.memories,
-                        hydration.knowledge,
-                        self.blend(),
-                        now,
-                    ),
-                    past(found, &subject, self.blend(), context.as_ref()),
-                )
-            }
-        };
-        let (working_memory, working_memory_state) = WorkingMemoryState::of(hot.working_memory, state);
+        let (working_memory, working_memory_state) =
+            WorkingMemoryState::of(hot.working_memory, going_on.state);
         let mut answer = HydrateAnswer {
-            state,
-            degraded,
-            session: None,
-            version: 0,
+            state: going_on.state,
             working_memory,
             working_memory_state,
-            recent_messages: Vec::new(),
-            pending_messages: Vec::new(),
-            active_entities: Vec::new(),
-            pending_actions: Vec::new(),
-            summary: summary.map(Into::into),
-            profile,
-            memories: scopes.user,
-            knowledge: scopes.global,
-            related,
+            ..HydrateAnswer::default()
         };
-        if !pending.is_empty() {
-            answer.session = hot.session;
+        if let Some(hydration) = hydration {
+            let Hydration { profile, summary, active, kept, memories, knowledge, told, related, .. } =
+                hydration;
+            let shown: Vec<&Memory> = summary.iter().chain(&active).chain(&kept).collect();
+            let found = late_related.map_or(related, |late| late.found);
+            let (scopes, is_whole) =
+                self.scopes(tenant, user, &shown, (memories, knowledge), &wanted, now).await;
+            degraded |= !is_whole;
+            let nothing = Subject::default();
+            let subject = subject.or(said.as_ref()).unwrap_or(&nothing);
+            answer.related = past(found, subject, self.blend(), going_on.context.as_ref());
+            (answer.memories, answer.knowledge) = (scopes.user, scopes.global);
+            let kept_ids = kept.iter().map(|memory| memory.id);
+            let ids = answer.memories.iter().chain(&answer.knowledge).map(MemoryAnswer::id).chain(kept_ids);
+            self.accesses.record(tenant, ids, now);
+            answer.profile = ProfileAnswer::of(profile, &told);
+            answer.summary = summary.map(Into::into);
+            answer.session_memories = kept.into_iter().map(Into::into).collect();
         }
-        if let Some(context) = context {
-            pending.retain(|turn| !is_logged(turn, &context));
-            answer.session = Some(context.session_name);
-            answer.version = context.version;
-            answer.recent_messages = context.recent_messages;
-            answer.active_entities = context.active_entities;
-            answer.pending_actions = context.pending_actions;
-        }
-        answer.pending_messages = pending;
-        let shown = answer.memories.iter().chain(&answer.knowledge).map(MemoryAnswer::id);
-        self.accesses.record(tenant, shown, now);
+        answer.degraded = degraded;
+        answer.show(going_on.context, hot.session, hot.pending);
         Ok(answer)
     }
 
-    /// Reading is activity: the working memory lives on.
-    async fn extend(&self, tenant: &TenantId, user: &UserId, hot: &HotState, now: Timestamp) {
-        if let (Some(session_name), Some(Kept::Live((revision, _)))) = (&hot.session, &hot.working_memory) {
-            let key = DocumentKey { tenant, user, session_name, kind: DocumentKind::WorkingMemory };
-            self.hot.extend_document(&key, revision, now).await;
+    /// What a question is about. Who has spoken lately tells whom it may name.
+    async fn asked_about(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        query: &Question,
+        live: Option<&SessionContext>,
+        now: Timestamp,
+    ) -> Subject {
+        let speakers = match live {
+            Some(context) => speakers(context),
+            None => self.store.speakers(tenant, user).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "a question is read without knowing who has spoken");
+                Vec::new()
+            }),
+        };
+        Subject::read(query.as_str(), &speakers, now.to_zoned(TimeZone::UTC).date())
+    }
+
+    /// The memories of the user and of the tenant that say what `shown` does not; and whether these are all there should
+    /// be. When too many of those that were brought say the same, more are asked for.
+    async fn scopes(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        shown: &[&Memory],
+        (mut memories, mut knowledge): (ScopeMemories, ScopeMemories),
+        wanted: &Hydrate<'_>,
+        now: Timestamp,
+    ) -> (Scopes, bool) {
+        let mut wanted = Hydrate { related: None, ..*wanted };
+        loop {
+            let scopes = Scopes::merged(
+                shown.iter().copied(),
+                Brought { memories, asked: wanted.memories },
+                Brought { memories: knowledge, asked: wanted.knowledge },
+                self.blend(),
+                now,
+            );
+            if !scopes.is_short || wanted.memories >= MOST_MEMORY_CANDIDATES {
+                return (scopes, true);
+            }
+            let more = |asked: u16| asked.saturating_mul(4).min(MOST_MEMORY_CANDIDATES);
+            wanted.memories = more(wanted.memories);
+            wanted.knowledge = more(wanted.knowledge);
+            (memories, knowledge) = match self.store.hydrate(tenant, user, &wanted).await {
+                Ok(Hydration { memories, knowledge, .. }) => (memories, knowledge),
+                Err(error) => {
+                    tracing::warn!(%error, "hydrated with fewer memories than there are");
+                    return (scopes, false);
+                }
+            };
         }
     }
 
@@ -259,9 +256,9 @@ struct Late {
 }
 
 /// Who speaks in a session.
-fn speakers(live: Option<&SessionContext>) -> Vec<String> {
-    let messages = live.iter().flat_map(|context| &context.recent_messages);
-    let mut speakers: Vec<String> = messages.filter_map(|message| message.speaker.clone()).collect();
+fn speakers(context: &SessionContext) -> Vec<String> {
+    let mut speakers: Vec<String> =
+        context.recent_messages.iter().filter_map(|message| message.speaker.clone()).collect();
     speakers.sort_unstable();
     speakers.dedup();
     speakers
@@ -282,15 +279,6 @@ fn latest(context: Option<&SessionContext>, pending: &[PendingTurn]) -> Option<S
     (!texts.is_empty()).then(|| Subject { words: said.clone(), meaning: said, ..Subject::default() })
 }
 
-/// Whether a turn that is shown as pending is among what the log is known to have: of the two, one may be cut.
-fn is_logged(turn: &PendingTurn, context: &SessionContext) -> bool {
-    context.recent_messages.iter().any(|message| {
-        message.occurred_at == turn.occurred_at
-            && message.role == turn.role
-            && (message.content.starts_with(&turn.content) || turn.content.starts_with(&message.content))
-    })
-}
-
 /// The best turns of the past, without those that are among the recent messages already.
 fn past(
     found: Found<RecalledEvent>,
@@ -308,31 +296,4 @@ fn past(
     let ranked =
         rank_events(found, question, blend, enough).into_iter().filter(|ranked| !is_recent(&ranked.item));
     ranked.take(RELATED_EVENTS).map(Into::into).collect()
-}
-
-/// The session's context up to the head of the log: the live one with what has happened since, or one made of the log.
-fn continued(
-    tenant: &TenantId,
-    user: &UserId,
-    live: Option<SessionContext>,
-    hydration: Option<&Hydration>,
-) -> Option<SessionContext> {
-    let Some(Hydration { session: Some(session), active, .. }) = hydration else {
-        return live;
-    };
-    let RecentSession { name, head, events, last_event_at, .. } = session;
-    let mut context = live.unwrap_or_else(|| SessionContext::new(tenant.clone(), user.clone(), name.clone()));
-    context.advance(events);
-    context.version = context.version.max(*head);
-    context.updated_at = context.updated_at.max(*last_event_at);
-    let of = |kind: MemoryType| {
-        active
-            .iter()
-            .filter(|memory| memory.kind == kind)
-            .map(|memory| ActiveMemory::new(memory.id, &memory.content))
-            .collect()
-    };
-    context.active_entities = of(MemoryType::Entity);
-    context.pending_actions = of(MemoryType::Action);
-    Some(context)
 }

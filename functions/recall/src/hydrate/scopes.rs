@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use domain::{Memory, MemoryId, MemoryType, Scope, wording_digest};
 use jiff::Timestamp;
-use store::{RecalledMemory, ScopeMemories};
+use store::ScopeMemories;
 
 use super::{GLOBAL_MEMORIES, USER_MEMORIES};
 use crate::search::{Blend, MemoryAnswer, rank_memories};
@@ -14,27 +14,52 @@ use crate::search::{Blend, MemoryAnswer, rank_memories};
 pub(super) struct Scopes {
     pub(super) user: Vec<MemoryAnswer>,
     pub(super) global: Vec<MemoryAnswer>,
+    /// Whether there are fewer than may be shown although more may be had: what was brought says the same, or is shown
+    /// already.
+    pub(super) is_short: bool,
+}
+
+/// What was brought of a scope.
+pub(super) struct Brought {
+    pub(super) memories: ScopeMemories,
+    /// How many were asked for.
+    pub(super) asked: u16,
 }
 
 impl Scopes {
     /// Merges the scopes; `session` is what is shown of the session already.
     pub(super) fn merged<'a>(
         session: impl Iterator<Item = &'a Memory>,
-        user: ScopeMemories,
-        global: ScopeMemories,
+        user: Brought,
+        global: Brought,
         blend: Blend,
         now: Timestamp,
     ) -> Self {
         let mut shown = Shown::default();
         session.for_each(|memory| shown.add(memory));
-        Self {
-            user: shown.next(user, Scope::User, usize::from(USER_MEMORIES), blend, now),
-            global: shown.next(global, Scope::Global, usize::from(GLOBAL_MEMORIES), blend, now),
-        }
+        let may_have_more = [&user, &global].map(Brought::may_have_more);
+        let most = [USER_MEMORIES, GLOBAL_MEMORIES].map(usize::from);
+        let [user_most, global_most] = most;
+        let user = shown.next(user.memories, Scope::User, user_most, blend, now);
+        let global = shown.next(global.memories, Scope::Global, global_most, blend, now);
+        let lengths = [user.len(), global.len()].into_iter().zip(most);
+        let is_short =
+            lengths.zip(may_have_more).any(|((length, most), may_have_more)| length < most && may_have_more);
+        Self { user, global, is_short }
     }
 }
 
-/// What nearer scopes show.
+impl Brought {
+    fn may_have_more(&self) -> bool {
+        let brought = match &self.memories {
+            ScopeMemories::Standing(memories) => memories.len(),
+            ScopeMemories::Searched(found) => found.candidates.len(),
+        };
+        brought >= usize::from(self.asked)
+    }
+}
+
+/// What is shown already.
 #[derive(Debug, Default)]
 struct Shown {
     ids: HashSet<MemoryId>,
@@ -55,7 +80,7 @@ impl Shown {
             || self.wordings.contains(&wording_digest(&memory.content))
     }
 
-    /// The first `most` memories of the next scope that are not shown yet. Within a scope they are told apart already.
+    /// The first `most` memories of the next scope that say what is not shown yet.
     fn next(
         &mut self,
         found: ScopeMemories,
@@ -64,32 +89,34 @@ impl Shown {
         blend: Blend,
         now: Timestamp,
     ) -> Vec<MemoryAnswer> {
-        let fresh = |recalled: &RecalledMemory| recalled.memory.scope == scope && !self.has(&recalled.memory);
-        let (memories, answers): (Vec<Memory>, Vec<MemoryAnswer>) = match found {
-            ScopeMemories::Standing(memories) => memories
-                .into_iter()
-                .filter(|recalled| fresh(recalled))
-                .take(most)
-                .map(|recalled| (recalled.memory.clone(), recalled.into()))
-                .unzip(),
-            ScopeMemories::Searched(mut found) => {
-                found.candidates.retain(|candidate| fresh(&candidate.item));
-                rank_memories(found, blend, now, most)
-                    .into_iter()
-                    .map(|hit| (hit.best.item.memory.clone(), hit.into()))
-                    .unzip()
+        match found {
+            ScopeMemories::Standing(memories) => {
+                let mut answers = Vec::with_capacity(most);
+                for recalled in memories {
+                    if answers.len() < most && recalled.memory.scope == scope && !self.has(&recalled.memory) {
+                        self.add(&recalled.memory);
+                        answers.push(recalled.into());
+                    }
+                }
+                answers
             }
-        };
-        for memory in &memories {
-            self.add(memory);
+            ScopeMemories::Searched(mut found) => {
+                found.candidates.retain(|candidate| {
+                    candidate.item.memory.scope == scope && !self.has(&candidate.item.memory)
+                });
+                let hits = rank_memories(found, blend, now, most);
+                for hit in &hits {
+                    self.add(&hit.best.item.memory);
+                }
+                hits.into_iter().map(Into::into).collect()
+            }
         }
-        answers
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use store::{Candidate, Corpus, Found};
+    use store::{Candidate, Corpus, Found, RecalledMemory};
     use uuid::Uuid;
 
     use super::*;
@@ -120,8 +147,9 @@ mod tests {
         }
     }
 
-    fn standing(memories: Vec<Memory>) -> ScopeMemories {
-        ScopeMemories::Standing(memories.into_iter().map(recalled).collect())
+    fn standing(memories: Vec<Memory>, asked: u16) -> Brought {
+        let memories = ScopeMemories::Standing(memories.into_iter().map(recalled).collect());
+        Brought { memories, asked }
     }
 
     fn contents(answers: &[MemoryAnswer]) -> Vec<String> {
@@ -149,8 +177,8 @@ mod tests {
         ];
         let merged = Scopes::merged(
             shown.iter(),
-            standing(user_memories),
-            standing(global_memories),
+            standing(user_memories, 45),
+            standing(global_memories, 48),
             Blend::SPELLING,
             Timestamp::UNIX_EPOCH,
         );
@@ -160,6 +188,23 @@ mod tests {
             ["Lisbon is warm.", "Fact 19."],
             "one that is not shown hides none"
         );
+        assert!(!merged.is_short, "there is nothing more to be had");
+    }
+
+    #[test]
+    fn what_is_said_twice_in_a_scope_is_shown_once_and_more_is_asked_for() {
+        let fact = |id, content| memory(id, Scope::User, MemoryType::Fact, content);
+        let mut same: Vec<Memory> = (0..5).map(|id| fact(id, "Take the pills.")).collect();
+        for (id, memory) in same.iter_mut().enumerate() {
+            memory.key = format!("pills {id}");
+        }
+        let of = |asked| {
+            let (user, global) = (standing(same.clone(), asked), standing(vec![], asked));
+            Scopes::merged([].iter(), user, global, Blend::SPELLING, Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!(contents(&of(5).user), ["Take the pills."]);
+        assert!(of(5).is_short);
+        assert!(!of(6).is_short, "these are all there are");
     }
 
     #[test]
@@ -178,7 +223,8 @@ mod tests {
                 candidate(memory(3, Scope::Global, MemoryType::Fact, "Of all."), 0.7),
             ],
         });
-        let merged = Scopes::merged([].iter(), found.clone(), found, Blend::SPELLING, Timestamp::UNIX_EPOCH);
+        let [user, global] = [found.clone(), found].map(|memories| Brought { memories, asked: 45 });
+        let merged = Scopes::merged([].iter(), user, global, Blend::SPELLING, Timestamp::UNIX_EPOCH);
         assert_eq!(contents(&merged.user), ["Of the user."]);
         assert_eq!(contents(&merged.global), ["Of all."]);
     }

@@ -8,16 +8,17 @@ use store::RecentSession;
 use utoipa::ToSchema;
 
 /// What hot state knew of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// It has the session.
     Warm,
     /// Nothing of the session has ever been there: it does not exist, or its first events are on their way.
+    #[default]
     New,
     /// The session has been quiet for longer than hot state keeps it; everything is in the log.
     Expired,
-    /// The log says it should be there. Nothing of the session is lost, but something of hot state was.
+    /// The log says it should be there, or cannot be asked. Nothing of the session is lost, but something of hot state may be.
     Lost,
 }
 

@@ -35,7 +35,7 @@ const CANDIDATES: u16 = 120;
 const USUAL_RESULTS: usize = 10;
 
 /// How many memories a search brings at most, when so many say the same that there are too few others.
-const MOST_MEMORY_CANDIDATES: u16 = 10_000;
+pub(crate) const MOST_MEMORY_CANDIDATES: u16 = 10_000;
 
 /// How many memories each measure brings for `k`: so that what is not first by any measure, but good by all, is among them,
 /// and some may say the same.

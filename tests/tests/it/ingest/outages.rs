@@ -45,6 +45,7 @@ async fn hydrate_shows_a_pending_turn_while_postgres_is_down() {
     for query in ["session=chat", ""] {
         let (status, answer) = stage.hydrate("ada", query).await;
         assert_eq!((status, &answer["session"], &answer["degraded"]), (200, &json!("chat"), &json!(true)));
+        assert_eq!(answer["state"], "lost", "nobody knows whether there was anything before");
         let turn = &answer["pending_messages"][0];
         assert_eq!((&turn["content"], &turn["speaker"]), (&json!("I am moving to Lisbon."), &json!("Ada")));
     }

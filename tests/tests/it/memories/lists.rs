@@ -84,6 +84,26 @@ async fn a_list_is_of_what_is_asked_for() {
 }
 
 #[tokio::test]
+async fn what_is_said_again_after_its_time_holds_again() {
+    let stage = Stage::set().await;
+    let body = json!({"type": "fact", "key": "desk", "content": "Ada works at desk nine."});
+    stage.remember(body.clone()).await;
+    let over = "update afterthought.memories set expires_at = now() - interval '1 day'";
+    stage.owner.batch_execute(over).await.unwrap();
+    assert_eq!(stage.listed("status=active").await, Vec::<String>::new());
+    assert_eq!(stage.remember(body.clone()).await["outcome"], "merged");
+    assert_eq!(stage.only("status=active").await["expires_at"], serde_json::Value::Null);
+    let recalled = stage.get("/recall?query=where+is+the+desk").await;
+    assert_eq!(recalled["memories"][0]["content"], "Ada works at desk nine.");
+    // The time of one that still holds is what somebody wanted.
+    let path = format!("/memories/{}", id(&stage.only("").await, "id"));
+    let until = json!({"version": 2, "expires_at": "2999-01-01T00:00:00Z"});
+    assert_eq!(stage.ask("PATCH", &path, Some(&until)).await.status, 200);
+    stage.remember(body).await;
+    assert_eq!(stage.only("").await["expires_at"], "2999-01-01T00:00:00Z");
+}
+
+#[tokio::test]
 async fn a_page_of_many_memories_is_read_by_its_index_under_row_level_security() {
     let stage = Stage::set().await;
     many(&stage, 20_000).await;
