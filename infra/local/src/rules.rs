@@ -122,14 +122,14 @@ mod tests {
             let text = format!("Rules:\n  R: {rule}\nParameters:\n  N: {{ Default: 5 }}\nResources: {{}}\n");
             Template::parse(&text).unwrap().refusals(&BTreeMap::new()).map_err(|error| format!("{error:#}"))
         };
-        let never = r#"{ RuleCondition: !Equals [a, b], Assertions: [{ Assert: !Equals [a, b] }] }"#;
+        let never = "{ RuleCondition: !Equals [a, b], Assertions: [{ Assert: !Equals [a, b] }] }";
         assert_eq!(refusals(never), Ok(vec![]));
         let always =
             r#"{ RuleCondition: !Equals [!Ref N, "5"], Assertions: [{ Assert: !Not [!Equals [a, a]] }] }"#;
         assert_eq!(refusals(always), Ok(vec!["R".to_owned()]));
-        let unknown = r#"{ Assertions: [{ Assert: !Contains [[a], a] }] }"#;
+        let unknown = "{ Assertions: [{ Assert: !Contains [[a], a] }] }";
         assert_eq!(refusals(unknown), Err("of rule R: Fn::Contains is not known here".to_owned()));
-        let missing = r#"{ Assertions: [{ Assert: !Equals [!Ref M, a] }] }"#;
+        let missing = "{ Assertions: [{ Assert: !Equals [!Ref M, a] }] }";
         assert_eq!(refusals(missing), Err("of rule R: parameter M is not given".to_owned()));
     }
 }
