@@ -13,6 +13,7 @@ pub mod functions;
 pub mod guard;
 pub mod import;
 pub mod postgres;
+pub mod queues;
 mod rules;
 pub mod running;
 pub mod stack;

@@ -7,7 +7,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use programs::{IMAGE, OLDEST_POSTGRES};
 pub use programs::{OLDEST_PGVECTOR, Programs, Version, programs};
 
 const START_LIMIT: Duration = Duration::from_mins(1);
+const START_PAUSE: Duration = Duration::from_millis(500);
 const IMAGE_START_LIMIT: Duration = Duration::from_mins(10);
 
 /// How a server of ours is set up.
@@ -66,6 +67,48 @@ pub async fn start(
     tuning: impl Into<Tuning>,
 ) -> Result<(Guarded, Running)> {
     let tuning = tuning.into();
+    let account = account_for(programs)?;
+    let data = &reachable(data, account)?;
+    let mut last = None;
+    // The port is free when it is chosen; another process may take it before the server does.
+    for _ in 0..3 {
+        match start_once(post, programs, data, log, tuning, account, free_port()?).await {
+            Ok(started) => return Ok(started),
+            Err(error) => last = Some(error),
+        }
+        post.ended().await?;
+    }
+    Err(last.context("no attempt was made")?.context("Postgres did not start"))
+}
+
+/// Starts a server that has ended again, over the data and on the port it had, and waits until it answers.
+pub async fn start_again(
+    post: &Post,
+    programs: &Programs,
+    data: &Path,
+    log: &Path,
+    tuning: impl Into<Tuning>,
+    port: u16,
+) -> Result<Guarded> {
+    let (tuning, account) = (tuning.into(), account_for(programs)?);
+    let data = &reachable(data, account)?;
+    let began = Instant::now();
+    loop {
+        match start_once(post, programs, data, log, tuning, account, port).await {
+            Ok((guarded, _)) => return Ok(guarded),
+            Err(error) if began.elapsed() > START_LIMIT => {
+                return Err(error.context("Postgres did not start again"));
+            }
+            // A connection that somebody makes to somewhere else may have the port for a moment.
+            Err(_) => {}
+        }
+        post.ended().await?;
+        tokio::time::sleep(START_PAUSE).await;
+    }
+}
+
+/// The account a server runs as, when it is not ours.
+fn account_for(programs: &Programs) -> Result<Option<Account>> {
     let account = account::unprivileged()?;
     if let (Some(account), Programs::System(bin) | Programs::Fetched(bin)) = (account, programs)
         && !account::reaches(account, bin)
@@ -75,17 +118,7 @@ pub async fn start(
             bin.display()
         );
     }
-    let data = &reachable(data, account)?;
-    let mut last = None;
-    // The port is free when it is chosen; another process may take it before the server does.
-    for _ in 0..3 {
-        match start_once(post, programs, data, log, tuning, account).await {
-            Ok(started) => return Ok(started),
-            Err(error) => last = Some(error),
-        }
-        post.ended().await?;
-    }
-    Err(last.context("no attempt was made")?.context("Postgres did not start"))
+    Ok(account)
 }
 
 /// The folder itself, or its stand-in when the account cannot reach it.
@@ -133,8 +166,8 @@ async fn start_once(
     log: &Path,
     tuning: Tuning,
     account: Option<Account>,
+    port: u16,
 ) -> Result<(Guarded, Running)> {
-    let port = free_port()?;
     let password = password(data)?;
     let (server, socket) = match programs {
         Programs::System(bin) | Programs::Fetched(bin) => {
@@ -357,38 +390,4 @@ pub async fn check(client: &tokio_postgres::Client) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Environment;
-    use crate::cache::Cache;
-
-    #[tokio::test]
-    async fn a_server_starts_over_an_empty_folder_and_keeps_its_data() {
-        let environment = Environment::read();
-        let cache = Cache::open(&environment).unwrap();
-        let programs = programs(&cache, environment.path.as_deref()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let post = Post::new(folder.path(), "postgres", Duration::ZERO).unwrap();
-        let (data, log) = (folder.path().join("data"), folder.path().join("postgres.log"));
-        let mut seen = Vec::new();
-        for _ in 0..2 {
-            let lease = post.lease().unwrap();
-            let (_guarded, running) = start(&post, &programs, &data, &log, Durability::None).await.unwrap();
-            let (client, connection) =
-                tokio_postgres::connect(&running.url, tokio_postgres::NoTls).await.unwrap();
-            let connection = tokio::spawn(connection);
-            check(&client).await.unwrap();
-            client
-                .batch_execute("create table if not exists kept (at int); insert into kept values (1)")
-                .await
-                .unwrap();
-            let count: i64 = client.query_one("select count(*) from kept", &[]).await.unwrap().get(0);
-            seen.push(count);
-            drop(client);
-            connection.await.unwrap().unwrap();
-            drop(lease);
-            post.ended().await.unwrap();
-        }
-        assert_eq!(seen, [1, 2]);
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! The whole local stack: Postgres, the emulator, the deployed template, the functions.
 
+mod outage;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,10 +23,14 @@ use crate::state::{Claim, Endpoints, StateFolder};
 use crate::template::Template;
 use crate::{Environment, emulator, postgres, stack};
 
+use outage::Cluster;
+pub use outage::Ending;
+
 /// The account a stack of ours lives in: the one plain AWS tools use when their access key is no account number.
 pub const ACCOUNT: &str = "000000000000";
 const DEFAULT_SLOT: &str = "afterthought";
 const FUNCTIONS: &str = "the functions' host";
+const POSTGRES: &str = "Postgres";
 /// The directory of a local embedder.
 pub const EMBEDDER: &str = "EMBEDDER";
 /// Model settings that are passed on to the functions, as template parameters.
@@ -62,6 +68,10 @@ pub struct Options {
     pub reload: bool,
     /// Whether everything the stack keeps is meant to go with it.
     pub throw_away: bool,
+    /// What a Postgres of ours survives.
+    pub durability: Durability,
+    /// The folder of the functions' programs, built before; they are built now, if not given.
+    pub programs: Option<PathBuf>,
     /// What the functions are told of their surroundings instead of the truth.
     pub detour: Option<Detour>,
     /// The only functions that run; all of them, if not given.
@@ -92,6 +102,8 @@ pub struct Running {
     pub aws: SdkConfig,
     parts: Vec<(&'static str, Guarded, Post)>,
     leases: Vec<Lease>,
+    /// What Postgres is started from, when it is ours.
+    cluster: Option<Cluster>,
     own_database: Option<OwnDatabase>,
     shares_emulator: bool,
     // Given back last, when nothing runs any more.
@@ -111,11 +123,15 @@ pub async fn start(
     let template = Template::read(&options.workspace)?;
     let (mut names, agents, scheduled) = (template.functions(), template.agents(), template.scheduled());
     names.retain(|name| options.only.is_none_or(|only| only.contains(&name.as_str())));
-    say("building the functions");
-    let programs = functions::build(&options.workspace, &names)?;
+    let programs = if let Some(built) = &options.programs {
+        built.clone()
+    } else {
+        say("building the functions");
+        functions::build(&options.workspace, &names)?
+    };
     let (mut parts, mut leases) = (Vec::new(), Vec::new());
 
-    let mut own_database = None;
+    let (mut own_database, mut cluster) = (None, None);
     let (server_url, slot) = match &environment.database_url {
         Some(url) if options.throw_away => {
             say("using the Postgres that DATABASE_URL names, in a database of its own");
@@ -133,11 +149,11 @@ pub async fn start(
             say("starting Postgres");
             let post = Post::new(&state.root().join("run"), "postgres", Duration::ZERO)?;
             leases.push(lease(&post).await?);
-            let durability = if options.throw_away { Durability::None } else { Durability::Full };
-            let data = state.postgres_data();
-            let (guarded, running) =
-                postgres::start(&post, &programs, &data, &state.log("postgres"), durability).await?;
-            parts.push(("Postgres", guarded, post));
+            let (data, log) = (state.postgres_data(), state.log("postgres"));
+            let durability = options.durability;
+            let (guarded, running) = postgres::start(&post, &programs, &data, &log, durability).await?;
+            parts.push((POSTGRES, guarded, post));
+            cluster = Some(Cluster { programs, data, log, durability });
             (running.url, DEFAULT_SLOT.to_owned())
         }
     };
@@ -202,7 +218,18 @@ pub async fn start(
         queues: deployed.queues,
     };
     claim.publish(&endpoints)?;
-    Ok(Running { endpoints, agents, scheduled, aws, parts, leases, own_database, shares_emulator, claim })
+    Ok(Running {
+        endpoints,
+        agents,
+        scheduled,
+        aws,
+        parts,
+        leases,
+        cluster,
+        own_database,
+        shares_emulator,
+        claim,
+    })
 }
 
 fn lead_around(environment: &mut BTreeMap<String, String>, detour: &Detour) -> Result<()> {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use local::Environment;
 use local::cache::Cache;
+use local::postgres::Durability;
 use local::running::{self, Options, Running};
 use local::state::StateFolder;
 use local::terminal::{note, say, step};
@@ -49,6 +50,8 @@ impl Campaign {
             summary_quiet_seconds: None,
             reload: false,
             throw_away: true,
+            durability: Durability::None,
+            programs: None,
             detour: None,
             only: Some(&FUNCTIONS),
         };

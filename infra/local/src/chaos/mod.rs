@@ -15,3 +15,4 @@ pub mod processes;
 pub mod proxy;
 pub mod requests;
 pub mod schedule;
+pub mod signing;

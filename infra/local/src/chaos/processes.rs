@@ -20,7 +20,16 @@ pub struct Process {
 impl Process {
     /// Kills it, as losing its machine would. False when it had ended already.
     pub fn kill(&self) -> bool {
-        kill(Pid::from_raw(self.pid), Signal::SIGKILL).is_ok()
+        self.signal(Signal::SIGKILL)
+    }
+
+    /// Interrupts it, as Ctrl-C does. False when it had ended already.
+    pub fn interrupt(&self) -> bool {
+        self.signal(Signal::SIGINT)
+    }
+
+    fn signal(&self, signal: Signal) -> bool {
+        kill(Pid::from_raw(self.pid), signal).is_ok()
     }
 }
 

@@ -16,6 +16,7 @@ use local::chaos::proxy::{Broken, Proxy};
 use local::chaos::schedule::schedule;
 use local::database::connect;
 use local::import::{self, Format, Owner};
+use local::postgres::Durability;
 use local::running::{self, Detour, Options, Running};
 use local::state::StateFolder;
 use serde_json::{Value, json};
@@ -56,10 +57,13 @@ pub(crate) struct Chaos {
     /// So many processes of each agent.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
-    /// Instead, make so many requests to the webhook while Postgres goes away twice and functions are killed, and look for
-    /// what is missing, doubled or out of order in the log. The agents do not run.
+    /// Instead, make so many requests to every mouth of the webhook while Postgres is stopped twice and functions are killed,
+    /// and look for what is missing, doubled or out of order in the log. The agents do not run.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["minutes", "file", "format"])]
     requests: Option<u32>,
+    /// The folder of the functions' programs, built before; they are built now, if not given.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
@@ -124,7 +128,13 @@ impl Chaos {
         let folder = Folder::open(self.state.as_deref(), environment)?;
         let environment = Environment { database_url: None, aws_endpoint_url: None, ..environment.clone() };
         let requests = usize::try_from(requests)?;
-        let campaign = Requests { requests, seed, instances: self.concurrency, json: self.json };
+        let campaign = Requests {
+            requests,
+            seed,
+            instances: self.concurrency,
+            programs: self.programs,
+            json: self.json,
+        };
         let found = tokio::select! {
             found = Box::pin(campaign.run(&folder.disturbed, &environment)) => found?,
             asked = interrupted() => { asked?; bail!("interrupted") }
@@ -216,6 +226,8 @@ impl Chaos {
             summary_quiet_seconds: Some(SUMMARY_QUIET_SECONDS),
             reload: false,
             throw_away: true,
+            durability: Durability::None,
+            programs: self.programs.clone(),
             detour,
             only: None,
         }
@@ -250,7 +262,7 @@ async fn read(running: &Running, plan: &Plan) -> Result<Snapshot> {
 }
 
 /// Where a URL's server listens.
-pub(super) async fn address(url: &str) -> Result<std::net::SocketAddr> {
+async fn address(url: &str) -> Result<std::net::SocketAddr> {
     let url = Url::parse(url)?;
     let (host, port) =
         (url.host_str().context("the URL names no host")?, url.port().context("the URL names no port")?);

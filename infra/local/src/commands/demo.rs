@@ -7,6 +7,7 @@ use clap::Args;
 use local::Environment;
 use local::cache::Cache;
 use local::import::{self, Format, Imported, Owner};
+use local::postgres::Durability;
 use local::running::{self, Options, Running};
 use local::state::StateFolder;
 use serde_json::{Value, json};
@@ -78,6 +79,8 @@ impl Demo {
             summary_quiet_seconds: Some(SUMMARY_QUIET_SECONDS),
             reload: false,
             throw_away: true,
+            durability: Durability::None,
+            programs: None,
             detour: None,
             only: None,
         };

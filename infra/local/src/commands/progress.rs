@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use aws_sdk_sqs::types::QueueAttributeName;
+use anyhow::{Result, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use local::queues::depth;
 use local::running::Running;
 use store::{AgentProgress, Store};
 use tokio::time::Instant;
@@ -11,25 +11,6 @@ use tokio::time::Instant;
 /// Longer than anything that may hold work up and then lets it go on by itself: a lost message's time, two sweeps.
 const PATIENCE: Duration = Duration::from_mins(4);
 const POLL: Duration = Duration::from_millis(250);
-
-/// Messages in a queue: to be received, received and not yet done with, or held back for a while.
-pub(crate) async fn depth(sqs: &aws_sdk_sqs::Client, queue_url: &str) -> Result<u64> {
-    let counted = [
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-    ];
-    let attributes = sqs
-        .get_queue_attributes()
-        .queue_url(queue_url)
-        .set_attribute_names(Some(counted.to_vec()))
-        .send()
-        .await
-        .with_context(|| format!("{queue_url} cannot be read"))?
-        .attributes
-        .unwrap_or_default();
-    Ok(counted.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok()).sum())
-}
 
 /// Messages in the dead-letter queue of each agent.
 pub(crate) async fn dead_letters(

@@ -2,11 +2,12 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use clap::Args;
+use local::queues::depth;
 use serde_json::Value;
 
 use super::StateOption;
 use super::admin::{Admin, Fields, agent, list, number, place_or_everything, second, text};
-use super::progress::{dead_letters, depth};
+use super::progress::dead_letters;
 use super::terminal::say;
 
 /// `cargo local status`

@@ -4,6 +4,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use local::Environment;
+use local::postgres::Durability;
 use local::running::{self, Options, Running};
 
 use super::logs::Logs;
@@ -50,6 +51,8 @@ impl Up {
             summary_quiet_seconds: self.summary_quiet,
             reload: self.reload,
             throw_away: false,
+            durability: Durability::Full,
+            programs: None,
             detour: None,
             only: None,
         };
