@@ -36,7 +36,9 @@ impl Janitor {
                 break;
             }
         }
-        let idle = Old::by(periods, now, SESSIONS_AT_ONCE).find(|old| old.what == Tidying::Sessions);
+        let request_key = self.keeper.request_key();
+        let idle =
+            Old::by(periods, request_key, now, SESSIONS_AT_ONCE).find(|old| old.what == Tidying::Sessions);
         let idle_since = idle.map(|old| old.before);
         for session in
             self.keeper.sessions_to_restore(tenant, idle_since.unwrap_or(Timestamp::UNIX_EPOCH)).await?

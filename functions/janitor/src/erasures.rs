@@ -96,22 +96,27 @@ impl Janitor {
         for tenant in tenants {
             let mut after = None;
             loop {
-                let open = self.keeper.open_erasures(tenant, after, ERASURES_AT_ONCE).await?;
+                let open = match self.keeper.open_erasures(tenant, after, ERASURES_AT_ONCE).await {
+                    Ok(open) => open,
+                    Err(error) => {
+                        tracing::error!(%tenant, %error, "the erasures of a tenant could not be read");
+                        settling = Some(soonest(settling, LONGEST_WAIT));
+                        break;
+                    }
+                };
                 let Some(last) = open.last() else { break };
                 after = Some(last.position());
                 for erasure in open {
                     let id = erasure.id;
                     match self.further(erasure, until, &mut gone).await {
                         Ok(Further::OutOfTime) => return Ok(Worked::OutOfTime),
-                        Ok(Further::Settling(rest)) => {
-                            settling = Some(settling.map_or(rest, |least| least.min(rest)));
-                        }
+                        Ok(Further::Settling(rest)) => settling = Some(soonest(settling, rest)),
                         Ok(Further::Settled(erasure)) => settled.push(*erasure),
-                        // The others have nothing to do with it; what is left is found again.
-                        Err(Error::Store(error)) if error.is_of_archive() => {
-                            tracing::error!(erasure = %id, %error, "what the archive has of an erasure is still there");
+                        // The others have nothing to do with it; what is left is looked for again soon.
+                        Err(error) => {
+                            tracing::error!(erasure = %id, %error, "an erasure could not be taken further");
+                            settling = Some(soonest(settling, LONGEST_WAIT));
                         }
-                        Err(error) => return Err(error),
                     }
                 }
             }
@@ -120,7 +125,9 @@ impl Janitor {
             if self.is_over(until) {
                 return Ok(Worked::OutOfTime);
             }
-            self.complete(&settled, &gone).await?;
+            if !self.complete(&settled, &gone).await? {
+                settling = Some(soonest(settling, LONGEST_WAIT));
+            }
         }
         Ok(settling.map_or(Worked::Done, Worked::Settling))
     }
@@ -236,8 +243,8 @@ impl Janitor {
         Ok(true)
     }
 
-    /// Clears dead letters and freed rows away, and completes what has settled.
-    async fn complete(&self, settled: &[OpenErasure], gone: &Gone) -> Result<(), Error> {
+    /// Clears dead letters and freed rows away, and completes what has settled; whether that was all of it.
+    async fn complete(&self, settled: &[OpenErasure], gone: &Gone) -> Result<bool, Error> {
         for (agent, _) in self.routes.all() {
             let Some(letters) = self.routes.dead_letters(agent) else { continue };
             let deleted = self
@@ -252,18 +259,25 @@ impl Janitor {
             metrics::counter!("Tidied", "What" => "dead_letters").increment(deleted as u64);
         }
         self.keeper.vacuum().await?;
+        let mut is_all = true;
         for erasure in settled {
             let left = self.keeper.complete_erasure(erasure).await?;
             if left.is_nothing() {
                 metrics::counter!("ErasuresCompleted").increment(1);
                 tracing::info!(erasure = %erasure.id, "an erasure is complete");
             } else {
+                is_all = false;
                 tracing::error!(erasure = %erasure.id, ?left, "rows of an erasure are left, the next tick looks again");
             }
         }
         self.keeper.vacuum_erasures().await?;
-        Ok(())
+        Ok(is_all)
     }
+}
+
+/// The shorter of two waits, of which there may be but one.
+fn soonest(one: Option<SignedDuration>, other: SignedDuration) -> SignedDuration {
+    one.map_or(other, |one| one.min(other))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 mod archive;
 mod config;
 mod erasures;
+mod overdue;
 mod tidying;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use queue::{Publisher, Routes, SqsBatchResponse, SqsEvent, batch_response, deliveries};
 use runtime::{Config, Services};
-use store::{Role, Store};
+use store::{Role, Store, UntidyTenant};
 
 pub use config::InvalidSetting;
 use config::Settings;
@@ -106,6 +107,14 @@ impl Janitor {
     pub async fn work(&self, until: Timestamp) -> Result<Worked, Error> {
         let due = (self.now)().saturating_sub(self.settings.interval).unwrap_or(Timestamp::MIN);
         let tenants = self.keeper.tenants_to_tidy(due).await?;
+        // First of all, so that it is measured however this ends.
+        self.watch_erasures(&tenants, false).await?;
+        let worked = self.work_through(&tenants, until).await;
+        self.watch_erasures(&tenants, true).await?;
+        worked
+    }
+
+    async fn work_through(&self, tenants: &[UntidyTenant], until: Timestamp) -> Result<Worked, Error> {
         let erasing = tenants.iter().filter(|tenant| tenant.has_erasures).map(|tenant| &tenant.tenant);
         let settling = match self.finish_erasures(erasing, until).await? {
             Worked::OutOfTime => return Ok(Worked::OutOfTime),
@@ -115,6 +124,10 @@ impl Janitor {
             if self.tidy(tenant, until).await? == Worked::OutOfTime {
                 return Ok(Worked::OutOfTime);
             }
+        }
+        if tenants.iter().any(|tenant| tenant.is_due) && self.tidy_refusals(until).await? == Worked::OutOfTime
+        {
+            return Ok(Worked::OutOfTime);
         }
         Ok(settling)
     }

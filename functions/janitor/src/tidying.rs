@@ -1,5 +1,6 @@
+use domain::Retention;
 use jiff::Timestamp;
-use store::{Old, Tidying, UntidyTenant};
+use store::{Old, Tidying, UntidyTenant, refused_before};
 
 use crate::{Error, Janitor, Worked};
 
@@ -11,7 +12,8 @@ impl Janitor {
     pub(crate) async fn tidy(&self, tenant: &UntidyTenant, until: Timestamp) -> Result<Worked, Error> {
         let now = (self.now)();
         let periods = tenant.settings.retention.over(self.settings.retention);
-        for old in Old::by(periods, now, ROWS_AT_ONCE).filter(|old| old.what != Tidying::Sessions) {
+        let all = Old::by(periods, self.keeper.request_key(), now, ROWS_AT_ONCE);
+        for old in all.filter(|old| old.what != Tidying::Sessions) {
             loop {
                 if self.is_over(until) {
                     return Ok(Worked::OutOfTime);
@@ -41,5 +43,22 @@ impl Janitor {
         }
         self.keeper.mark_tidied(&tenant.tenant, now).await?;
         Ok(Worked::Done)
+    }
+
+    /// Clears away what was noted long ago of rows of adopted tables that became no event. Tables are the deployment's, and so is
+    /// the period.
+    pub(crate) async fn tidy_refusals(&self, until: Timestamp) -> Result<Worked, Error> {
+        let periods = Retention::default().over(self.settings.retention);
+        let Some(before) = refused_before(periods, (self.now)()) else { return Ok(Worked::Done) };
+        loop {
+            if self.is_over(until) {
+                return Ok(Worked::OutOfTime);
+            }
+            let rows = self.keeper.tidy_refusals(before, ROWS_AT_ONCE, false).await?;
+            metrics::counter!("Tidied", "What" => "refused_rows").increment(rows);
+            if rows < u64::from(ROWS_AT_ONCE) {
+                return Ok(Worked::Done);
+            }
+        }
     }
 }

@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value as Json};
 use serde_yaml_ng::Value;
 
+/// Properties of resources that only people read.
+const ONLY_READ: [&str; 2] = ["AlarmDescription", "Description"];
+
 /// The template that is deployed, here as on AWS.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -84,7 +87,7 @@ impl Template {
         }
         for resource in entries(whole.get_mut("Resources")) {
             let Some(Json::Object(properties)) = resource.get_mut("Properties") else { continue };
-            properties.remove("AlarmDescription");
+            properties.retain(|name, _| !ONLY_READ.contains(&name.as_str()));
             if let Some(Json::String(code)) = properties.get_mut("CodeUri") {
                 *code = code.replace("../functions/", "s3://hosted-on-this-machine/");
             }
@@ -181,7 +184,7 @@ mod tests {
         let resources = document["Resources"].as_mapping_mut().unwrap();
         for (_, resource) in resources.iter_mut() {
             if let Some(properties) = resource.get_mut("Properties").and_then(Value::as_mapping_mut) {
-                properties.remove("AlarmDescription");
+                properties.retain(|name, _| !name.as_str().is_some_and(|name| ONLY_READ.contains(&name)));
             }
         }
         let changed: Vec<_> = resources

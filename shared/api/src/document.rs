@@ -81,7 +81,7 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
         if path.starts_with("/v1/users/") && method != "get" && !is_hot && !is_erasure && !has_key {
             parameters.push(json!({
                 "name": KEY_HEADER, "in": "header", "required": false,
-                "description": "Makes a repeat safe: for 24 hours the same request with the same key has its effect once \
+                "description": "Makes a repeat safe: for a day, unless the deployment says otherwise, the same request with the same key has its effect once \
                                 and gets the same answer, and another one with that key is refused with 422.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY_BYTES}
             }));

@@ -29,6 +29,11 @@ pub struct Retention {
     pub archive_days: Option<u32>,
     /// Objects of the archive that no row names: 7.
     pub orphans_days: Option<u32>,
+    /// Whatever is left of an erasure, before somebody is told that it is late: 1.
+    pub erasure_days: Option<u32>,
+    /// Keys of rows of adopted tables that became no event: 30. The deployment's alone, as the tables are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusals_days: Option<u32>,
 }
 
 impl Retention {
@@ -45,6 +50,8 @@ impl Retention {
         deliveries_days: Some(30),
         archive_days: Some(90),
         orphans_days: Some(7),
+        erasure_days: Some(1),
+        refusals_days: Some(30),
     };
 
     /// These periods, the deployment's where one is not given, and the usual ones where that does not give it either.
@@ -62,8 +69,11 @@ impl Retention {
             deliveries_days: own.deliveries_days.or(other.deliveries_days),
             archive_days: own.archive_days.or(other.archive_days),
             orphans_days: own.orphans_days.or(other.orphans_days),
+            erasure_days: own.erasure_days.or(other.erasure_days),
+            refusals_days: own.refusals_days.or(other.refusals_days),
         };
-        let mut periods = fill(fill(self, deployment), Self::USUAL);
+        let own = Self { refusals_days: None, ..self };
+        let mut periods = fill(fill(own, deployment), Self::USUAL);
         // That a memory has faded is known from the ledger.
         if periods.runs_days.is_some_and(|days| days > 0) {
             periods.runs_days = match periods.faded_days {
@@ -82,7 +92,7 @@ impl FromStr for Retention {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let given: Map<String, Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let known = serde_json::to_value(Self::default()).map_err(|error| error.to_string())?;
+        let known = serde_json::to_value(Self::USUAL).map_err(|error| error.to_string())?;
         if let Some(unknown) = given.keys().find(|name| known.get(name.as_str()).is_none()) {
             return Err(format!("`{unknown}` is no period"));
         }
@@ -103,6 +113,9 @@ mod tests {
         assert_eq!(periods.checkpoints_days, Some(7));
         assert_eq!(periods.versions_days, Some(0));
         assert_eq!((periods.checkpoints_kept, periods.deleted_days), (Some(5), Some(30)));
+        let both = Retention { refusals_days: Some(1), ..tenant };
+        assert_eq!(both.over(deployment).refusals_days, Some(30), "no tenant's");
+        assert_eq!(tenant.over(both).refusals_days, Some(1));
     }
 
     #[test]
@@ -122,6 +135,7 @@ mod tests {
         assert_eq!("{}".parse(), Ok(Retention::default()));
         assert_eq!(r#"{"runs_days": 7}"#.parse::<Retention>().unwrap().runs_days, Some(7));
         assert_eq!(r#"{"run_days": 7}"#.parse::<Retention>(), Err("`run_days` is no period".to_owned()));
+        assert_eq!(r#"{"refusals_days": 7}"#.parse::<Retention>().unwrap().refusals_days, Some(7));
         assert!(r#"{"runs_days": -1}"#.parse::<Retention>().is_err() && "7".parse::<Retention>().is_err());
     }
 }

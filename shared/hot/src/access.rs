@@ -4,7 +4,6 @@
 //! order, so a copy only ever moves one way: a key's validity only gets shorter, a tenant's settings only newer.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{KeyGrant, KeyHash, KeyScopes, TenantId, TenantSettings};
@@ -22,8 +21,6 @@ use crate::{Error, Hot, Put, Read};
 
 /// The form of the items.
 const FORMAT: u32 = 1;
-/// How long a copy lives: much longer than Postgres is ever away.
-const LIFETIME: Duration = Duration::from_hours(7 * 24);
 /// What stands for a key that does not end, in microseconds since 1970: later than any that does.
 const NEVER: i64 = i64::MAX;
 
@@ -124,7 +121,7 @@ impl Hot {
     ) -> Result<Put, Error> {
         let mut item: HashMap<String, AttributeValue> = to_item(CopyItem {
             format: FORMAT,
-            expires_at: expiry(now, LIFETIME),
+            expires_at: expiry(now, self.lifetimes.copy),
             copied_at_seconds: now.as_second(),
             value,
         })?;

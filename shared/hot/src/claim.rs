@@ -8,9 +8,6 @@ use crate::key::Key;
 use crate::lifetime::expiry;
 use crate::{Error, Hot};
 
-/// How long the key of a request is known.
-const LIFETIME: std::time::Duration = std::time::Duration::from_hours(24);
-
 /// What a request's key was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimedKey {
@@ -26,7 +23,7 @@ pub enum ClaimedKey {
 }
 
 impl Hot {
-    /// Takes a request's key for 24 hours; what is kept is its digest, for it may hold a name. `scope` tells keys apart that different parties gave; `fingerprint` is what is
+    /// Takes a request's key for as long as [`Lifetimes::request_key`](crate::Lifetimes) says; what is kept is its digest, for it may hold a name. `scope` tells keys apart that different parties gave; `fingerprint` is what is
     /// asked under it. A single write, which may be repeated.
     pub async fn claim_request_key(
         &self,
@@ -46,7 +43,7 @@ impl Hot {
             Change::Update(vec![
                 Assignment::Set(attribute("fingerprint"), print.clone()),
                 Assignment::Set(attribute("first_at_microseconds"), number(now.as_microsecond())),
-                Assignment::Set(attribute("expires_at"), number(expiry(now, LIFETIME))),
+                Assignment::Set(attribute("expires_at"), number(expiry(now, self.lifetimes.request_key))),
             ]),
         );
         let known = match self.write(write).await? {

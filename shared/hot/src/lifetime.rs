@@ -19,6 +19,10 @@ pub struct Lifetimes {
     pub tool_state: Duration,
     /// The memoised result of a step: longer than a crashed run's wake-up takes to come back.
     pub step: Duration,
+    /// The key of a request, by which a repeat is known.
+    pub request_key: Duration,
+    /// A copy of what Postgres has of API keys, settings and webhook sources, since it was made last: longer than Postgres is ever away.
+    pub copy: Duration,
 }
 
 impl Default for Lifetimes {
@@ -28,6 +32,8 @@ impl Default for Lifetimes {
             working_memory: Duration::from_hours(2),
             tool_state: Duration::from_mins(30),
             step: Duration::from_hours(1),
+            request_key: Duration::from_hours(24),
+            copy: Duration::from_hours(7 * 24),
         }
     }
 }

@@ -10,8 +10,6 @@ use crate::key::Key;
 use crate::lifetime::expiry;
 use crate::{Error, Hot, Put, Read};
 
-/// How long a copy lives: longer than Postgres is away.
-const LIFETIME: Duration = Duration::from_hours(7 * 24);
 /// How long it is known that a source has ended: longer than somebody who read it before takes to copy it.
 const GONE_FOR: Duration = Duration::from_hours(1);
 
@@ -31,7 +29,7 @@ impl Hot {
     /// Never: all of a source is JSON.
     pub async fn put_source(&self, source: &WebhookSource, now: Timestamp) -> Result<Put, Error> {
         let text = serde_json::to_string(source).expect("names, texts and times are JSON");
-        self.put_source_item(source.id, source.version, Some(text), LIFETIME, now).await
+        self.put_source_item(source.id, source.version, Some(text), self.lifetimes.copy, now).await
     }
 
     /// Tells that a source has ended, whose last version was this.

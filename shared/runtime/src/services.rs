@@ -67,7 +67,8 @@ pub async fn database(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::R
     let archive = archive.map(|url| Archive::open(url, aws)).transpose()?;
     Ok(DatabaseConfig::parse(url.expose_secret())?
         .with_timeout(config.database_timeout)
-        .with_archive(archive))
+        .with_archive(archive)
+        .with_request_key(config.lifetimes.request_key))
 }
 
 /// What seals the secrets of tenants: for functions that keep or use them.

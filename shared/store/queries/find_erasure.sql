@@ -1,6 +1,6 @@
 -- The last erasure of a user, a session or a memory. $1 tenant, $2 user, $3 which of the three, $4 the session's or the
 -- memory's name, null for a user.
-select id, subject, counts, erased_at, purged_at, completed_at
+select id, subject, counts, erased_at, purged_at, completed_at, null::jsonb as waits_for
 from afterthought.erasures
 where tenant = $1 and user_digest = afterthought.subject_digest($1, $2) and subject = $3
   and subject_digest = case when $4::text is null then afterthought.subject_digest($1, $2)

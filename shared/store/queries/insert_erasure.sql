@@ -10,7 +10,7 @@ with made as (
         (select coalesce(jsonb_object_agg(layer, rows), '{}')
          from unnest($6::text[], $7::bigint[]) as counted (layer, rows))
     )
-    returning id, subject, counts, erased_at, purged_at, completed_at
+    returning id, subject, counts, erased_at, purged_at, completed_at, null::jsonb as waits_for
 ),
 sessions as (
     insert into afterthought.erased_sessions (erasure_id, session_id, tenant)

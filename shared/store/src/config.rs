@@ -41,6 +41,7 @@ pub struct DatabaseConfig {
     ssl_mode: SslMode,
     timeout: Duration,
     archive: Option<Archive>,
+    request_key: Duration,
 }
 
 /// How long a server that cannot be reached may keep one waiting for a connection.
@@ -53,6 +54,9 @@ const ALIVE_EVERY: Duration = Duration::from_secs(10);
 impl DatabaseConfig {
     /// How long Postgres may take, unless something else is said.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// For how long the key of a request is known, unless something else is said.
+    pub const REQUEST_KEY: Duration = Duration::from_hours(24);
 
     /// Reads a libpq URL. `sslmode` is `verify-full` or `disable`; without one, it is `disable` on loopback and Unix
     /// sockets and `verify-full` elsewhere. `sslrootcert` names a PEM file, such as the bundle RDS publishes.
@@ -88,8 +92,13 @@ impl DatabaseConfig {
         if !kept.is_empty() {
             driver_url.query_pairs_mut().extend_pairs(kept);
         }
-        let config =
-            Self { url: String::from(driver_url).into(), ssl_mode, timeout: Self::TIMEOUT, archive: None };
+        let config = Self {
+            url: String::from(driver_url).into(),
+            ssl_mode,
+            timeout: Self::TIMEOUT,
+            archive: None,
+            request_key: Self::REQUEST_KEY,
+        };
         config.driver()?;
         Ok(config)
     }
@@ -116,6 +125,18 @@ impl DatabaseConfig {
     #[must_use]
     pub fn with_archive(self, archive: Option<Archive>) -> Self {
         Self { archive, ..self }
+    }
+
+    /// The same, with another time for which the key of a request is known.
+    #[must_use]
+    pub const fn with_request_key(mut self, request_key: Duration) -> Self {
+        self.request_key = request_key;
+        self
+    }
+
+    /// For how long the key of a request is known.
+    pub const fn request_key(&self) -> Duration {
+        self.request_key
     }
 
     /// The archive, where there is one.

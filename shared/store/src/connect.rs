@@ -110,6 +110,11 @@ impl Store {
         Self { patience: Some(patience), ..self.clone() }
     }
 
+    /// For how long the key of a request is known, and its answer kept.
+    pub const fn request_key(&self) -> Duration {
+        self.config.request_key()
+    }
+
     /// A connection, for statements that need no tenant.
     pub(crate) async fn connection(&self) -> Result<Connection, Error> {
         let object = match self.patience {
@@ -133,12 +138,14 @@ impl Store {
     pub(crate) async fn transaction(&self, tenant: &TenantId) -> Result<Transaction, Error> {
         let connection = self.connection().await?;
         let name_tenant = connection.prepare("select set_config('afterthought.tenant', $1, true)").await?;
-        Ok(Transaction { connection, tenant: Some((name_tenant, tenant.clone())), is_over: false })
+        let tenant = Some((name_tenant, tenant.clone()));
+        Ok(Transaction { connection, tenant, request_key: self.request_key(), is_over: false })
     }
 
     /// A transaction over all tenants, not yet begun, for a role that sees them.
     pub(crate) async fn transaction_of_all(&self) -> Result<Transaction, Error> {
-        Ok(Transaction { connection: self.connection().await?, tenant: None, is_over: false })
+        let connection = self.connection().await?;
+        Ok(Transaction { connection, tenant: None, request_key: self.request_key(), is_over: false })
     }
 }
 
@@ -232,6 +239,8 @@ pub(crate) struct Transaction {
     connection: Connection,
     /// The statement that names the tenant, and the tenant.
     tenant: Option<(Statement, TenantId)>,
+    /// For how long the key of a request is known.
+    pub(crate) request_key: Duration,
     is_over: bool,
 }
 

@@ -63,8 +63,8 @@ pub use config::{DatabaseConfig, InvalidDatabaseUrl, SslMode};
 pub use connect::{Role, Store};
 pub use decide::{ReviewDecision, Reviewed};
 pub use erasure::{
-    Counts, Erasable, Erased, ErasedSubject, Erasing, ErasurePosition, GoneSession, OpenErasure, Purged,
-    Receipt,
+    AdoptedState, Counts, Erasable, Erased, ErasedSubject, Erasing, ErasurePosition, ErasureWait,
+    GoneSession, OpenErasure, OpenErasures, Purged, Receipt, WaitReason,
 };
 pub use error::Error;
 pub use export::{ExportPage, ExportPosition};
@@ -92,7 +92,7 @@ pub use status::AgentProgress;
 pub use steer::{Cancelled, ReplayFrom, Replayed};
 pub use target::Target;
 pub use tenants::{SettingsChanged, Tenant};
-pub use tidy::{Old, Tidying, UntidyTenant, orphaned_before};
+pub use tidy::{Old, Tidying, UntidyTenant, orphaned_before, refused_before};
 pub use tls::client_config;
 pub use user::{UserEvent, UserMemory};
 pub use user_progress::{ProgressOf, SessionAgent, SessionProgress};

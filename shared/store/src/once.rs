@@ -11,7 +11,7 @@ use crate::connect::Transaction;
 
 /// The key an application gave to a request, and what it asks for under it.
 ///
-/// Keys belong to a user of a tenant and live for 24 hours.
+/// Keys belong to a user of a tenant and live for as long as [`Store::request_key`](crate::Store::request_key) says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {
     /// As the application gave it, 1 to 255 bytes without NUL.
@@ -36,6 +36,8 @@ pub(crate) struct Requests {
     claim: Statement,
     find: Statement,
     answer: Statement,
+    /// For how long a key is known, in seconds.
+    known_for: f64,
 }
 
 /// What claiming a key found.
@@ -56,7 +58,7 @@ impl Requests {
             transaction.prepare(include_str!("../queries/find_request.sql")),
             transaction.prepare(include_str!("../queries/answer_request.sql")),
         )?;
-        Ok(Self { claim, find, answer })
+        Ok(Self { claim, find, answer, known_for: transaction.request_key.as_secs_f64() })
     }
 
     /// Takes the key: joined after `begin` and before every other statement of the transaction, so that those see what
@@ -70,7 +72,7 @@ impl Requests {
     ) -> Result<Claimed, Error> {
         let Some(RequestKey { key, fingerprint }) = request else { return Ok(Claimed::New) };
         let (tenant, user, fingerprint) = (tenant.as_str(), user.as_str(), fingerprint.as_slice());
-        let claim: [&(dyn ToSql + Sync); 4] = [&tenant, &user, key, &fingerprint];
+        let claim: [&(dyn ToSql + Sync); 5] = [&tenant, &user, key, &fingerprint, &self.known_for];
         let find: [&(dyn ToSql + Sync); 3] = [&tenant, &user, key];
         let (claimed, found) =
             try_join!(transaction.query(&self.claim, &claim), transaction.query(&self.find, &find))?;

@@ -1,5 +1,7 @@
 //! Clearing away what has become old, a bounded step at a time. For [`crate::Role::Keeper`].
 
+use std::time::Duration;
+
 use domain::{Retention, TenantId, TenantSettings};
 use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
@@ -10,9 +12,6 @@ use crate::claim::settings;
 use crate::conflict::until_alone;
 use crate::erasure::Deletes;
 use crate::{Error, Store, target};
-
-/// For how long the key of a request has its effect: what is promised to applications.
-const REQUESTS: SignedDuration = SignedDuration::from_hours(24);
 
 /// What can be cleared away when it is old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,12 +84,18 @@ pub struct Old {
 }
 
 impl Old {
-    /// What is old by these periods, each kind with a bound; kinds that are kept for ever are left out.
-    pub fn by(periods: Retention, now: Timestamp, most: u32) -> impl Iterator<Item = Self> {
+    /// What is old by these periods, each kind with a bound; kinds that are kept for ever are left out. Keys of requests are by
+    /// `request_key`.
+    pub fn by(
+        periods: Retention,
+        request_key: Duration,
+        now: Timestamp,
+        most: u32,
+    ) -> impl Iterator<Item = Self> {
         Tidying::ALL.into_iter().filter_map(move |what| {
             let days = match what {
                 Tidying::Requests => {
-                    let before = now.saturating_sub(REQUESTS).unwrap_or(Timestamp::MIN);
+                    let before = now.saturating_sub(request_key).unwrap_or(Timestamp::MIN);
                     return Some(Self { what, before, kept: 0, most });
                 }
                 Tidying::Versions => periods.versions_days,
@@ -103,17 +108,24 @@ impl Old {
                 Tidying::Deliveries => periods.deliveries_days,
                 Tidying::Sessions => periods.archive_days,
             };
-            let days = days.filter(|days| *days > 0)?;
-            let before = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
             let kept = periods.checkpoints_kept.unwrap_or(1).max(1);
-            Some(Self { what, before: before.unwrap_or(Timestamp::MIN), kept, most })
+            Some(Self { what, before: days_before(days, now)?, kept, most })
         })
     }
 }
 
 /// When an object of the archive that no row names must have been written to be deleted; `None` when none ever is.
 pub fn orphaned_before(periods: Retention, now: Timestamp) -> Option<Timestamp> {
-    let days = periods.orphans_days.filter(|days| *days > 0)?;
+    days_before(periods.orphans_days, now)
+}
+
+/// When a row of an adopted table must have been refused for its key to be cleared away; `None` when none ever is.
+pub fn refused_before(periods: Retention, now: Timestamp) -> Option<Timestamp> {
+    days_before(periods.refusals_days, now)
+}
+
+fn days_before(days: Option<u32>, now: Timestamp) -> Option<Timestamp> {
+    let days = days.filter(|days| *days > 0)?;
     let before = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days)));
     Some(before.unwrap_or(Timestamp::MIN))
 }
@@ -169,6 +181,16 @@ impl Store {
     /// How many rows [`Store::tidy`] would clear away. Nothing is changed.
     pub async fn count_old(&self, tenant: &TenantId, old: Old) -> Result<u64, Error> {
         self.tidy_once(tenant, old, true).await
+    }
+
+    /// Clears away keys of rows of adopted tables that became no event, at most so many, or only counts them; of all tenants, for
+    /// tables are the deployment's. Answers how many those were.
+    pub async fn tidy_refusals(&self, before: Timestamp, most: u32, is_dry: bool) -> Result<u64, Error> {
+        let connection = self.connection().await?;
+        let tidy = connection.prepare("select afterthought.tidy_refusals($1, $2, $3) as rows").await?;
+        let rows = connection.query(&tidy, &[&before, &i64::from(most), &is_dry]).await?;
+        let rows: i64 = rows.first().map_or(Ok(0), |row| row.try_get("rows"))?;
+        Ok(u64::try_from(rows).unwrap_or(0))
     }
 
     async fn tidy_once(&self, tenant: &TenantId, old: Old, is_dry: bool) -> Result<u64, Error> {
@@ -271,14 +293,20 @@ mod tests {
             deliveries_days: Some(0),
             archive_days: Some(0),
             orphans_days: Some(0),
+            erasure_days: Some(0),
+            refusals_days: Some(0),
             checkpoints_kept: None,
         };
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let old: Vec<Tidying> = Old::by(never, now, 1).map(|old| old.what).collect();
+        let day = Duration::from_hours(24);
+        let old: Vec<Tidying> = Old::by(never, day, now, 1).map(|old| old.what).collect();
         assert_eq!(old, [Tidying::Requests]);
         let usual = Retention::default().over(Retention::default());
-        assert_eq!(Old::by(usual, now, 1).count(), Tidying::ALL.len());
-        let checkpoints = Old::by(usual, now, 1).find(|old| old.what == Tidying::Checkpoints).unwrap();
+        assert_eq!(refused_before(never, now), None);
+        assert_eq!(Old::by(usual, day, now, 1).count(), Tidying::ALL.len());
+        let requests = Old::by(usual, day / 2, now, 1).find(|old| old.what == Tidying::Requests).unwrap();
+        assert_eq!(now.duration_since(requests.before).as_hours(), 12);
+        let checkpoints = Old::by(usual, day, now, 1).find(|old| old.what == Tidying::Checkpoints).unwrap();
         assert_eq!((checkpoints.kept, now.duration_since(checkpoints.before).as_hours()), (5, 30 * 24));
     }
 }

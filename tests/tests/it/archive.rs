@@ -147,7 +147,8 @@ async fn nothing_goes_before_its_time_or_where_there_is_no_archive_and_a_dry_run
     let dry = async |kept: &Stage| {
         let settings = kept.keeper.tenant_settings_of(&Stage::tenant()).await.unwrap().unwrap();
         let periods = settings.retention.over(domain::Retention::default());
-        let old = Old::by(periods, (kept.services.now)(), 100).find(|old| old.what == Tidying::Sessions);
+        let old = Old::by(periods, kept.keeper.request_key(), (kept.services.now)(), 100)
+            .find(|old| old.what == Tidying::Sessions);
         match old {
             Some(old) => Some(kept.keeper.count_old(&Stage::tenant(), old).await.unwrap()),
             None => None,

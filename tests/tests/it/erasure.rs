@@ -5,6 +5,7 @@ mod archive;
 mod export;
 mod hundred;
 mod mouths;
+mod open;
 mod sameness;
 mod scan;
 mod stage;

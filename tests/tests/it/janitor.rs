@@ -124,7 +124,7 @@ async fn what_is_older_than_its_period_goes_and_nothing_else_does() {
     let tenant = TenantId::new("default").unwrap();
     let periods = Retention::default().over(Retention::default());
     let mut counted = Vec::new();
-    for old in Old::by(periods, (stage.services.now)(), 100) {
+    for old in Old::by(periods, stage.keeper.request_key(), (stage.services.now)(), 100) {
         counted.push((old.what, stage.keeper.count_old(&tenant, old).await.unwrap()));
     }
     let expected = [
@@ -235,4 +235,73 @@ async fn a_message_that_is_no_tick_is_discarded_and_one_of_a_later_format_stays(
     let failed: Vec<&str> =
         answer.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
     assert_eq!(failed, ["later"]);
+}
+
+#[tokio::test]
+async fn what_was_refused_of_an_adopted_table_goes_after_the_deployments_period_and_no_tenants() {
+    let stage = Stage::set().await;
+    stage
+        .owner
+        .batch_execute(
+            r#"create table public.said (id bigint primary key, who text, body text);
+               select afterthought.adopt('{"relation": "public.said", "tenant": {"value": "default"}, "user": "/who",
+                                           "session": {"value": "said"}, "content": "/body"}');
+               insert into afterthought.adopted_refusals (adoption_id, key, reason, refused_at)
+               select id, to_jsonb(array[r.key]), 'names no user', now() - r.age
+               from afterthought.adopted_tables, (values ('old', interval '31 days'), ('new', interval '29 days')) as r (key, age);
+               update afterthought.tenants set settings = '{"retention": {"refusals_days": 400}}'"#,
+        )
+        .await
+        .unwrap();
+    let left = "select key ->> 0 from afterthought.adopted_refusals order by 1";
+    let before = (stage.services.now)() - jiff::SignedDuration::from_hours(30 * 24);
+    assert_eq!(stage.keeper.tidy_refusals(before, 10, true).await.unwrap(), 1);
+    assert_eq!(stage.texts(left).await, ["new", "old"], "counting changes nothing");
+    let janitor = Janitor::from_services(&stage.services).unwrap();
+    assert_eq!(janitor.work(Timestamp::MAX).await.unwrap(), Worked::Done);
+    assert_eq!(stage.texts(left).await, ["new"]);
+}
+
+#[tokio::test]
+async fn the_key_of_a_request_is_known_for_as_long_as_the_deployment_says() {
+    let ground = Ground::lay().await;
+    let indexer = ground.routes(&["indexer"]).await;
+    let services = ground.services(&[("WAKE_UP_QUEUES", &indexer), ("REQUEST_KEY_SECONDS", "7200")]).await;
+    let recall = recall::Recall::new(
+        services.store.clone(),
+        services.hot.clone(),
+        model::Embedder::BuiltIn,
+        services.now,
+    );
+    let remember = async |content: &str| {
+        let request = http::Request::builder()
+            .method("POST")
+            .uri("https://example.com/v1/users/ada/memories")
+            .header("content-type", "application/json")
+            .header("idempotency-key", "the same")
+            .body(lambda_http::Body::Text(json!({"type": "fact", "content": content}).to_string()))
+            .unwrap();
+        recall.handle(request).await.status().as_u16()
+    };
+    let made = async |age: &str| {
+        let update = format!("update afterthought.requests set created_at = now() - interval '{age}'");
+        ground.owner.batch_execute(&update).await.unwrap();
+    };
+    assert_eq!(remember("likes tea").await, 201);
+    made("119 minutes").await;
+    assert_eq!(remember("likes cake").await, 422, "it is known");
+    made("121 minutes").await;
+    assert_eq!(remember("likes cake").await, 201, "it is free again");
+    let janitor = Janitor::from_services(&services).unwrap();
+    let keys = async || {
+        let count = "select count(*) from afterthought.requests";
+        ground.owner.query_one(count, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    made("119 minutes").await;
+    janitor.work(Timestamp::MAX).await.unwrap();
+    assert_eq!(keys().await, 1);
+    made("121 minutes").await;
+    ground.owner.batch_execute("update afterthought.tenants set tidied_at = null").await.unwrap();
+    janitor.work(Timestamp::MAX).await.unwrap();
+    assert_eq!(keys().await, 0);
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use store::{Counts, ErasedSubject, Erasing, Receipt};
+use store::{AdoptedState, Counts, ErasedSubject, Erasing, ErasureWait, Receipt, WaitReason};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -37,6 +37,8 @@ pub(super) struct ErasureAnswer {
     purged_at: Option<Timestamp>,
     /// Since when nothing is left.
     completed_at: Option<Timestamp>,
+    /// What holds it up, in the order in which it is gone through; nothing when it is complete.
+    waits_for: Vec<WaitAnswer>,
 }
 
 impl ErasureAnswer {
@@ -55,7 +57,69 @@ impl ErasureAnswer {
             erased_at: None,
             purged_at: None,
             completed_at: None,
+            waits_for: Vec::new(),
         }
+    }
+}
+
+/// What holds an erasure up.
+#[derive(Debug, Serialize, ToSchema)]
+struct WaitAnswer {
+    reason: Reason,
+    /// The adopted table, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
+    /// How that stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<TableState>,
+}
+
+/// Which kind of thing holds an erasure up.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Reason {
+    /// Hot state was not looked through yet.
+    HotState,
+    /// Objects of the archive are left.
+    Archive,
+    /// Rows are left.
+    Rows,
+    /// A transaction is open that may have begun before the erasure.
+    Transactions,
+    /// Rows of an adopted table that may have been written before the erasure have not been read.
+    AdoptedTable,
+    /// Nothing but the last look, which comes when everything has settled.
+    LastLook,
+}
+
+/// How an adopted table stands that holds an erasure up.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum TableState {
+    /// It cannot be read.
+    Broken,
+    /// The rows that had been there are being read.
+    Backfill,
+    /// New rows wait to be read.
+    Unread,
+}
+
+impl From<ErasureWait> for WaitAnswer {
+    fn from(wait: ErasureWait) -> Self {
+        let reason = match wait.reason {
+            WaitReason::HotState => Reason::HotState,
+            WaitReason::Archive => Reason::Archive,
+            WaitReason::Rows => Reason::Rows,
+            WaitReason::Transactions => Reason::Transactions,
+            WaitReason::AdoptedTable => Reason::AdoptedTable,
+            WaitReason::LastLook => Reason::LastLook,
+        };
+        let state = wait.state.map(|state| match state {
+            AdoptedState::Broken => TableState::Broken,
+            AdoptedState::Backfill => TableState::Backfill,
+            AdoptedState::Unread => TableState::Unread,
+        });
+        Self { reason, table: wait.table, state }
     }
 }
 
@@ -79,6 +143,7 @@ impl From<Receipt> for ErasureAnswer {
             erased_at: Some(receipt.erased_at),
             purged_at: receipt.purged_at,
             completed_at: receipt.completed_at,
+            waits_for: receipt.waits_for.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -227,7 +227,8 @@ fn once<T, U: DeserializeOwned>(made: Once<T>, before: impl FnOnce(U) -> T) -> R
         },
         Once::Otherwise => Err(Problem::unprocessable(
             "idempotency-key",
-            "header `idempotency-key` was used for another request within the last 24 hours".to_owned(),
+            "header `idempotency-key` was used for another request before, expected one of its own"
+                .to_owned(),
         )),
     }
 }

@@ -346,7 +346,7 @@ mod tests {
             "review": {"below_confidence": 0.25, "types": ["fact"], "agents": ["summarizer"]},
             "retention": {"versions_days": 1, "runs_days": 2, "checkpoints_days": 3, "checkpoints_kept": 4,
                           "deleted_days": 5, "expired_days": 6, "faded_days": 7, "waiting_days": 8, "deliveries_days": 9,
-                          "archive_days": 10, "orphans_days": 11},
+                          "archive_days": 10, "orphans_days": 11, "erasure_days": 12},
             "guard": {"secrets": "block",
                       "identifiers": {"credit_card": "block", "iban": "redact", "phone": "off", "email": "redact",
                                       "us_ssn": "block", "ip_address": "off"}}

@@ -46,5 +46,7 @@ periods! {
         archive_days,
         /// Objects of the archive that no row names.
         orphans_days,
+        /// Whatever is left of an erasure, before the operators are told that it is late.
+        erasure_days,
     }
 }

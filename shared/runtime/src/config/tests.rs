@@ -89,6 +89,18 @@ fn each_kind_of_hot_item_lives_as_long_as_its_variable_says() {
             assert_eq!(with(variable, wrong), Err(error));
         }
     }
+    let month = Duration::from_hours(30 * 24);
+    for (variable, least, expected) in [
+        ("REQUEST_KEY_SECONDS", 3_600, Lifetimes { request_key: month, ..usual }),
+        ("COPY_SECONDS", 172_800, Lifetimes { copy: month, ..usual }),
+    ] {
+        assert_eq!(with(variable, "2592000"), Ok(expected));
+        assert!(with(variable, &least.to_string()).is_ok());
+        let short = (least - 1).to_string();
+        let error =
+            format!(r#"{variable} is "{short}", expected a whole number of seconds from {least} to 2592000"#);
+        assert_eq!(with(variable, &short), Err(error));
+    }
 }
 
 #[test]

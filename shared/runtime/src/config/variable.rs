@@ -11,6 +11,12 @@ use super::InvalidConfig;
 /// How long an item of hot state may be set to live: a minute to thirty days.
 const LIFETIME_SECONDS: RangeInclusive<u64> = 60..=30 * 24 * 60 * 60;
 
+/// How long the key of a request may be set to be known: an hour to thirty days.
+const REQUEST_KEY_SECONDS: RangeInclusive<u64> = 60 * 60..=30 * 24 * 60 * 60;
+
+/// How long a copy in hot state may be set to live: two days, for one in use is renewed daily, to thirty.
+const COPY_SECONDS: RangeInclusive<u64> = 2 * 24 * 60 * 60..=30 * 24 * 60 * 60;
+
 /// How long a server behind the functions may be set to take.
 const TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=300;
 
@@ -67,6 +73,20 @@ pub(super) fn lifetimes(variables: &HashMap<String, String>) -> Result<Lifetimes
         working_memory: lifetime("WORKING_MEMORY_SECONDS", usual.working_memory)?,
         tool_state: lifetime("TOOL_STATE_SECONDS", usual.tool_state)?,
         step: lifetime("STEP_RESULT_SECONDS", usual.step)?,
+        request_key: seconds(
+            variables,
+            "REQUEST_KEY_SECONDS",
+            usual.request_key,
+            REQUEST_KEY_SECONDS,
+            "a whole number of seconds from 3600 to 2592000",
+        )?,
+        copy: seconds(
+            variables,
+            "COPY_SECONDS",
+            usual.copy,
+            COPY_SECONDS,
+            "a whole number of seconds from 172800 to 2592000",
+        )?,
     })
 }
 

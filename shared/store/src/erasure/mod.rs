@@ -9,6 +9,7 @@ mod erase;
 mod purge;
 mod receipt;
 mod touched;
+mod waits;
 
 use domain::{MemoryId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub(crate) use erase::Deletes;
 pub use erase::{Erasable, Erased};
 pub use purge::{OpenErasure, Purged};
 pub use receipt::{ErasedSubject, ErasurePosition, Receipt};
+pub use waits::{AdoptedState, ErasureWait, OpenErasures, WaitReason};
 
 /// What is to be erased of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::Counts;
+use super::waits::{ErasureWait, waits_for};
 use crate::connect::Transaction;
 use crate::{Error, Store};
 
@@ -51,6 +52,8 @@ pub struct Receipt {
     pub purged_at: Option<Timestamp>,
     /// Since when nothing is, in any layer.
     pub completed_at: Option<Timestamp>,
+    /// What it waits for, as far as that was asked; nothing when it is complete.
+    pub waits_for: Vec<ErasureWait>,
 }
 
 /// A place in the list of a tenant's erasures: when the last one seen was made, and which it was.
@@ -70,6 +73,7 @@ impl Receipt {
             erased_at: row.try_get("erased_at")?,
             purged_at: row.try_get("purged_at")?,
             completed_at: row.try_get("completed_at")?,
+            waits_for: waits_for(row)?,
         })
     }
 }

@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// One statement as a tenant, in one round trip.
-    pub(super) async fn at_once(
+    pub(crate) async fn at_once(
         &self,
         tenant: &TenantId,
         sql: &str,
