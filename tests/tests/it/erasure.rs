@@ -2,6 +2,7 @@
 //! brings it back.
 
 mod archive;
+mod belongings;
 mod export;
 mod hundred;
 mod mouths;
@@ -9,6 +10,7 @@ mod open;
 mod sameness;
 mod scan;
 mod stage;
+mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use self::stage::{Answering, Received, Stage, now, wait};
 
-mod stage;
+pub(crate) mod stage;
 mod waiting;
 
 pub(crate) use self::stage::sealer;

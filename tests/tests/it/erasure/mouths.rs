@@ -5,12 +5,14 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use cdc_reader::{Arrivals, TableFollower};
 use domain::{Envelope, SessionId, TenantId, WakeUp};
 use futures::StreamExt as _;
+use jiff::SignedDuration;
 use queue::SqsEvent;
 use serde_json::{Value, json};
 use store::{ArrivedRow, Role, Store};
 use uuid::Uuid;
 
-use super::stage::{AGENTS, Stage};
+use super::stage::{Stage, agents};
+use super::told::day;
 use crate::ingest::stage::post_to;
 
 /// The table of the application. Whoever keeps it erases there by themselves.
@@ -20,10 +22,11 @@ const USERS_AT_ONCE: usize = 8;
 
 impl Stage {
     /// Somebody says something over HTTP.
-    pub(super) async fn say(&self, user: &str, session: &str, lines: &[String]) {
+    pub(super) async fn say(&self, user: &str, session: &str, days_ago: i64, lines: &[String]) {
         let event = |(place, line): (usize, &String)| {
+            let occurred_at = day(days_ago) + SignedDuration::from_mins(i64::try_from(place).unwrap());
             json!({"user": user, "session": session, "role": "user", "speaker": user, "content": line,
-                   "occurred_at": format!("2027-01-02T00:0{place}:00Z"), "idempotency_key": format!("{session} {place}")})
+                   "occurred_at": occurred_at.to_string(), "idempotency_key": format!("{session} {place}")})
         };
         let events: Vec<Value> = lines.iter().enumerate().map(event).collect();
         let tenant = [("afterthought-tenant", "acme")];
@@ -101,7 +104,7 @@ impl Stage {
     /// Every dead wake-up reaches its agent once more; answers how many those were.
     pub(super) async fn redrive_wake_ups(&self) -> usize {
         let mut redriven = 0;
-        for agent in AGENTS {
+        for agent in agents() {
             let letters = self.services.config.routes.dead_letters(agent).unwrap();
             for letter in self.aws.drain(&letters).await.unwrap() {
                 let envelope = Envelope::parse(letter.body().unwrap()).unwrap();
@@ -114,8 +117,7 @@ impl Stage {
 
     /// Agents are told of every session, or of every one in which something is new: of several users at once, and of the sessions
     /// of each in their order.
-    pub(super) async fn wake(&self, which: Waking) {
-        let agents = &AGENTS[..3];
+    pub(super) async fn wake(&self, agents: &[&str], which: Waking) {
         let read = "select s.user_id, s.id, s.head_version
                     from afterthought.sessions s
                     where s.head_version > 0 and ($1 or exists (

@@ -16,9 +16,9 @@ use super::stage::Stage;
 
 /// Left out: the tombstone, and rules for secrets, which are the same everywhere.
 const LEFT_OUT: [&str; 3] = ["erasures", "erased_sessions", "guard_rules"];
-/// Tables that are not read as they are, and how they are: what is left out is a digest of identifiers or moments, or counts the
-/// rows of everybody.
-const READ_AS: [(&str, &str); 4] = [
+/// Tables that are not read as they are, and how they are: what is left out is a digest of identifiers or moments, numbers or counts
+/// the rows of everybody, or is where a server listens and what signs for it.
+const READ_AS: [(&str, &str); 6] = [
     ("adopted_tables", "select to_jsonb(t) - '{rows_backfilled, rows_followed, rows_refused}'::text[] from afterthought.adopted_tables t"),
     ("archive_objects", "select to_jsonb(t) - '{bytes, checksum}'::text[] from afterthought.archive_objects t"),
     (
@@ -33,6 +33,8 @@ const READ_AS: [(&str, &str); 4] = [
                                    'in_graph', bool_or(in_graph))
          from afterthought.memory_totals group by tenant, owner",
     ),
+    ("webhook_deliveries", "select to_jsonb(t) - 'id' from afterthought.webhook_deliveries t"),
+    ("webhook_endpoints", "select to_jsonb(t) - '{url, secret}'::text[] from afterthought.webhook_endpoints t"),
 ];
 /// What identifiers are known by.
 const NAMES: &str = "
@@ -118,7 +120,8 @@ impl Kept {
         found.into_iter().map(|(line, sign)| format!("{sign} {line}")).collect()
     }
 
-    fn add(&mut self, kind: &str, value: Value) {
+    /// Adds something of a kind.
+    pub(super) fn add(&mut self, kind: &str, value: Value) {
         let line = format!("{kind}: {}", self.without_chance(value));
         *self.lines.entry(line).or_default() += 1;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use action_detector::ActionDetector;
 use domain::{SessionId, TenantId, UserId, WakeUp};
@@ -13,10 +14,13 @@ use jiff::Timestamp;
 use lambda_http::Body;
 use memory_curator::MemoryCurator;
 use model::{Embedder, Model};
+use pattern_finder::PatternFinder;
 use recall::Recall;
 use runtime::{Agent, Config, Services};
+use sentiment_analyzer::SentimentAnalyzer;
 use serde_json::{Value, json};
 use store::{ReplayFrom, Role, Store, Target};
+use summarizer::Summarizer;
 use tempfile::TempDir;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
@@ -24,6 +28,8 @@ use uuid::Uuid;
 use webhook::Webhook;
 
 use crate::delivery::deliver;
+use crate::notifier::sealer;
+use crate::notifier::stage::Receiver;
 
 /// In every name and every word of whoever is erased.
 pub(super) const MARK: &str = "quagga";
@@ -31,8 +37,12 @@ pub(super) const MARK: &str = "quagga";
 pub(super) const VICTIM: &str = "quagga-rider";
 /// Those who are not.
 pub(super) const OTHERS: [&str; 3] = ["ada", "ben", "cleo"];
-pub(super) const AGENTS: [&str; 4] =
-    [EntityExtractor::NAME, ActionDetector::NAME, indexer::NAME, MemoryCurator::NAME];
+/// Agents that think about a session at once.
+pub(super) const AT_ONCE: [&str; 3] = [EntityExtractor::NAME, ActionDetector::NAME, indexer::NAME];
+/// Those that wait until it has fallen quiet.
+pub(super) const WHEN_QUIET: [&str; 2] = [Summarizer::NAME, SentimentAnalyzer::NAME];
+/// Those that a schedule wakes for a user.
+pub(super) const SCHEDULED: [&str; 2] = [MemoryCurator::NAME, PatternFinder::NAME];
 
 pub(super) struct Stage {
     pub(super) services: Services,
@@ -47,8 +57,26 @@ pub(super) struct Stage {
     archive: TempDir,
     extractor: EntityExtractor,
     detector: ActionDetector,
+    summarizer: Summarizer,
+    sentiment: SentimentAnalyzer,
     indexer: Indexer,
     curator: MemoryCurator,
+    pub(super) finder: PatternFinder,
+    pub(super) receiver: Receiver,
+}
+
+/// Every agent.
+pub(super) fn agents() -> impl Iterator<Item = &'static str> {
+    AT_ONCE.into_iter().chain(WHEN_QUIET).chain(SCHEDULED)
+}
+
+/// A queue for each of these agents, as functions are told where they are.
+async fn routes(aws: &TestAws, agents: &[&str]) -> String {
+    let mut routes = Vec::new();
+    for agent in agents {
+        routes.push(format!("{agent}={}", aws.create_queue(agent).await.unwrap()));
+    }
+    routes.join(",")
 }
 
 /// What a user says in one part of an import, in a session of its own.
@@ -69,10 +97,9 @@ impl Stage {
     async fn build() -> Self {
         let database = TestDatabase::create().await.unwrap();
         let aws = TestAws::create().await.unwrap();
-        let mut queues = Vec::new();
-        for agent in AGENTS {
-            queues.push(format!("{agent}={}", aws.create_queue(agent).await.unwrap()));
-        }
+        let woken = routes(&aws, &[&AT_ONCE[..], &WHEN_QUIET].concat()).await;
+        let scheduled = routes(&aws, &SCHEDULED).await;
+        let notifier = aws.create_queue("notifier").await.unwrap();
         let hot_table = aws.create_hot_table().await.unwrap();
         let janitor = aws.create_queue("janitor").await.unwrap();
         let accepted = aws.create_fifo_queue("ingest").await.unwrap();
@@ -82,8 +109,10 @@ impl Stage {
         let variables: HashMap<String, String> = [
             ("DATABASE_URL", database.url()),
             ("HOT_TABLE", &hot_table),
-            ("WAKE_UP_QUEUES", &queues[..3].join(",")),
-            ("SCHEDULED_QUEUES", &queues[3]),
+            ("WAKE_UP_QUEUES", &woken),
+            ("SCHEDULED_QUEUES", &scheduled),
+            ("NOTIFIER_QUEUE", &notifier),
+            ("NOTIFIER_REACH", "anywhere"),
             ("JANITOR_QUEUE", &janitor),
             (webhook::QUEUE, &accepted),
             (ingester::DEAD_LETTERS, &letters),
@@ -100,13 +129,22 @@ impl Stage {
         let (store, hot) = (services.store.clone(), services.hot.clone());
         let recall = Recall::new(store.clone(), hot.clone(), Embedder::BuiltIn, services.now)
             .with_indexer(services.publisher.clone(), &services.config.routes)
-            .with_janitor(services.publisher.clone(), &janitor);
+            .with_janitor(services.publisher.clone(), &janitor)
+            .with_webhooks(
+                sealer(),
+                services.config.notifier_reach,
+                Some((services.publisher.clone(), notifier)),
+            );
         Self {
             keeper: store.acting_as(Role::Keeper, 2).unwrap(),
             extractor: EntityExtractor::new(Model::BuiltIn).unwrap(),
             detector: ActionDetector::new(Model::BuiltIn).unwrap(),
+            summarizer: Summarizer::new(Model::BuiltIn, Duration::ZERO).unwrap(),
+            sentiment: SentimentAnalyzer::new(Model::BuiltIn, Duration::ZERO).unwrap(),
             indexer: Indexer::new(Embedder::BuiltIn, store.clone(), hot, services.now),
-            curator: MemoryCurator::new(Model::BuiltIn, store).unwrap(),
+            curator: MemoryCurator::new(Model::BuiltIn, store.clone()).unwrap(),
+            finder: PatternFinder::new(Model::BuiltIn, store).unwrap(),
+            receiver: Receiver::start().await,
             webhook: Webhook::from_services(&services).await.unwrap(),
             ingester: Box::new(Ingester::from_services(&services).unwrap()),
             services,
@@ -148,7 +186,7 @@ impl Stage {
 
     /// Every agent is told of every session there is, as the reader or a sweep would. A wake-up that fails comes again.
     pub(super) async fn think(&self) {
-        for agent in [&AGENTS[..1], &AGENTS[1..3]].concat() {
+        for agent in AT_ONCE {
             for (tenant, session, version) in self.sessions().await {
                 let wake_up = WakeUp::Session { tenant, session, version };
                 self.deliver(agent, wake_up).await;
@@ -172,14 +210,17 @@ impl Stage {
         match agent {
             EntityExtractor::NAME => to(self, &self.extractor, wake_up).await,
             ActionDetector::NAME => to(self, &self.detector, wake_up).await,
+            Summarizer::NAME => to(self, &self.summarizer, wake_up).await,
+            SentimentAnalyzer::NAME => to(self, &self.sentiment, wake_up).await,
             MemoryCurator::NAME => to(self, &self.curator, wake_up).await,
+            PatternFinder::NAME => to(self, &self.finder, wake_up).await,
             _indexer => to(self, &self.indexer, wake_up).await,
         }
     }
 
     /// Every wake-up that waits in a queue reaches its agent, which acknowledges it.
     pub(super) async fn deliver_waiting(&self) {
-        for agent in AGENTS {
+        for agent in agents() {
             let queue = self.services.config.routes.url(agent).unwrap();
             for message in self.aws.drain(queue).await.unwrap() {
                 let envelope = domain::Envelope::parse(message.body().unwrap()).unwrap();
@@ -226,7 +267,7 @@ impl Stage {
             .uri(target.replace(' ', "%20"))
             .header("host", "recall.test")
             .header("afterthought-tenant", "acme");
-        if method == "POST" && !target.ends_with("erasures") {
+        if method == "POST" && target.contains("/users/") && !target.ends_with("erasures") {
             request = request.header("idempotency-key", format!("{MARK} {}", Uuid::now_v7()));
         }
         let body = match body {
@@ -246,79 +287,6 @@ impl Stage {
         let (status, answer) = self.ask(method, user, path, body).await;
         assert!(status < 300, "{method} {path}: {status} {answer}");
         answer
-    }
-
-    /// Gives the victim one of everything that an application and an operator can make.
-    pub(super) async fn decorate(&self) {
-        let session = format!("/sessions/{VICTIM} part 0");
-        let said = json!({"secret": MARK});
-        for path in ["working-memory", "tools/quagga-finder"] {
-            self.done("PUT", VICTIM, &format!("{session}/{path}"), said.clone()).await;
-        }
-        let state = json!({"node_id": "start", "state": said});
-        self.done("POST", VICTIM, &format!("{session}/checkpoints"), state).await;
-        let begun = json!({"name": MARK, "input": said, "key": MARK});
-        self.done("POST", VICTIM, &format!("{session}/operations"), begun).await;
-        let events = json!({"events": [{"type": "observation", "payload": said}]});
-        self.done("POST", VICTIM, &format!("{session}/events"), events).await;
-        let memory =
-            json!({"type": "fact", "content": "The quagga sleeps in the northern stable", "key": MARK});
-        let made = self.done("POST", VICTIM, "/memories", memory).await;
-        let id = made["memory"].as_str().unwrap();
-        let correction = json!({"version": 1, "content": "The quagga sleeps in the southern stable"});
-        self.done("POST", VICTIM, &format!("/memories/{id}/correct"), correction).await;
-        let other = json!({"type": "preference", "content": "Wants the quagga brushed every day"});
-        let other = self.done("POST", VICTIM, "/memories", other).await;
-        self.done("DELETE", VICTIM, &format!("/memories/{}", other["memory"].as_str().unwrap()), Value::Null)
-            .await;
-        self.done("GET", VICTIM, "/recall?query=where+is+the+quagga", Value::Null).await;
-        self.recall.count_accesses().await;
-        self.owner
-            .batch_execute(
-                "insert into afterthought.profiles (tenant, user_id, preferences) values
-                     ('acme', 'quagga-rider', '{\"pet\": \"quagga\"}'), ('acme', 'ada', '{\"pet\": \"cat\"}');
-                 insert into afterthought.holds (tenant, user_id, agent, reason, until) values
-                     ('acme', 'quagga-rider', 'summarizer', 'pause', null);
-                 insert into afterthought.snapshots (session_id, version, tenant, schema_version, state)
-                 select id, 1, tenant, 2, '{\"secret\": \"quagga\"}' from afterthought.sessions
-                 where session = 'quagga-rider part 0';
-                 insert into afterthought.reviews
-                     (memory_id, tenant, scope, scope_id, type, key, content, data, on_conflict, review_reason, decision, note)
-                 select id, tenant, scope, scope_id, type, key, content, data, 'merge', 'type', 'approved', 'the quagga is known'
-                 from afterthought.memories where user_id = 'quagga-rider' limit 1;
-                 insert into afterthought.webhook_endpoints (id, tenant, url, event_types, secret) values
-                     (gen_random_uuid(), 'acme', 'https://example.com', '{webhook.test}', '');
-                 insert into afterthought.webhook_deliveries (endpoint_id, tenant, user_id, memory_id, payload)
-                 select e.id, m.tenant, m.user_id, m.id, '{\"content\": \"quagga\"}'
-                 from afterthought.memories m, afterthought.webhook_endpoints e where m.user_id = 'quagga-rider' limit 1;
-                 insert into afterthought.memory_versions (memory_id, version, tenant, content, data)
-                 select id, 1000, tenant, 'an earlier quagga', '{}' from afterthought.memories
-                 where user_id = 'quagga-rider' limit 1;
-                 insert into afterthought.agent_runs
-                     (id, tenant, agent, session_id, after_version, through_version, outcome, model, error, first_sent_at, started_at)
-                 select gen_random_uuid(), tenant, 'summarizer', id, 0, 1, 'quarantined', 'test', 'quagga', now(), now()
-                 from afterthought.sessions where session = 'quagga-rider part 0';",
-            )
-            .await
-            .unwrap();
-        // A dead letter of the memory-curator names the user, and one of another agent the session.
-        for agent in [MemoryCurator::NAME, indexer::NAME] {
-            let wake_up = if agent == indexer::NAME {
-                let (tenant, session, version) = self
-                    .sessions_of(VICTIM)
-                    .await
-                    .into_iter()
-                    .next()
-                    .map(|session| (Self::tenant(), session, 1))
-                    .unwrap();
-                WakeUp::Session { tenant, session, version }
-            } else {
-                WakeUp::User { tenant: Self::tenant(), user: UserId::new(VICTIM).unwrap() }
-            };
-            let letters = self.services.config.routes.dead_letters(agent).unwrap();
-            let body = domain::Envelope::first(wake_up, (self.services.now)()).to_body();
-            self.aws.sqs().send_message().queue_url(letters).message_body(body).send().await.unwrap();
-        }
     }
 
     pub(super) async fn sessions_of(&self, user: &str) -> Vec<SessionId> {
@@ -351,7 +319,8 @@ impl Stage {
         let operator = Store::new(&self.services.database, Role::Operator, 1).unwrap();
         let user = UserId::new(VICTIM).unwrap();
         let target = Target { tenant: Some(Self::tenant()), user: Some(user), ..Target::default() };
-        operator.replay(&target, &AGENTS, ReplayFrom::Version(1)).await.unwrap();
+        let agents = [&AT_ONCE[..], &[MemoryCurator::NAME]].concat();
+        operator.replay(&target, &agents, ReplayFrom::Version(1)).await.unwrap();
         self.think().await;
         self.curate(VICTIM).await;
     }

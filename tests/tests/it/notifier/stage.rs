@@ -60,10 +60,10 @@ pub(super) struct Stage {
 
 /// What an endpoint received.
 #[derive(Debug, Clone)]
-pub(super) struct Received {
+pub(crate) struct Received {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Received {
@@ -71,7 +71,7 @@ impl Received {
         self.headers["webhook-id"].to_str().unwrap()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
@@ -99,8 +99,8 @@ impl Received {
 
 /// A server that records what is posted to it and answers as it is told: the next of its answers, the last for good.
 #[derive(Clone)]
-pub(super) struct Receiver {
-    pub(super) url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     received: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<Vec<Answering>>>,
     /// Happens before the next answer.
@@ -123,7 +123,7 @@ pub(super) enum Answering {
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Self {
             url: format!("http://{}/hooks", listener.local_addr().unwrap()),
@@ -152,7 +152,7 @@ impl Receiver {
     }
 
     /// What came since the last look.
-    pub(super) fn take(&self) -> Vec<Received> {
+    pub(crate) fn take(&self) -> Vec<Received> {
         std::mem::take(&mut *self.received.lock().unwrap())
     }
 
