@@ -92,7 +92,7 @@ async fn what_is_said_again_after_its_time_holds_again() {
     stage.owner.batch_execute(over).await.unwrap();
     assert_eq!(stage.listed("status=active").await, Vec::<String>::new());
     assert_eq!(stage.remember(body.clone()).await["outcome"], "merged");
-    assert_eq!(stage.only("status=active").await["expires_at"], serde_json::Value::Null);
+    assert_eq!(stage.only("status=active").await["expires_at"], Value::Null);
     let recalled = stage.get("/recall?query=where+is+the+desk").await;
     assert_eq!(recalled["memories"][0]["content"], "Ada works at desk nine.");
     // The time of one that still holds is what somebody wanted.
