@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use domain::{MemoryType, OnConflict, Scope, Thought};
 use runtime::{Config, Services};
+use serde_json::json;
 use store::{DatabaseConfig, Role, Store};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
@@ -10,6 +12,23 @@ use tokio_postgres::Client;
 /// A store over a database, as a function has it, with at most so many connections.
 pub(crate) fn store_over(database: &TestDatabase, connections: usize) -> Store {
     Store::new(&DatabaseConfig::parse(database.url()).unwrap(), Role::Agent, connections).unwrap()
+}
+
+/// A thought about a user with nothing special to it, of which an agent is certain because of one event.
+pub(crate) fn thought(kind: MemoryType, key: &str, content: &str, event: i64) -> Thought {
+    Thought {
+        kind,
+        scope: Scope::User,
+        key: key.to_owned(),
+        content: content.to_owned(),
+        data: json!({}),
+        confidence: 1.0,
+        evidence: vec![event],
+        on_conflict: OnConflict::Merge,
+        review: false,
+        elsewhere: Vec::new(),
+        since: None,
+    }
 }
 
 /// A database and an AWS account of a test's own.

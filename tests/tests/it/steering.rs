@@ -18,6 +18,8 @@ use testkit::TestDatabase;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use crate::ground::thought;
+
 const AGENTS: [&str; 2] = ["echo", "other"];
 
 struct Stage {
@@ -147,17 +149,9 @@ fn run(agent: &'static str) -> Run {
 
 fn thoughts(claimed: &Claimed) -> Effects {
     let thought = |event: &domain::Event| Thought {
-        kind: MemoryType::Entity,
-        scope: Scope::User,
-        key: event.content.clone(),
-        content: event.content.clone(),
         data: json!({"seen": [event.version]}),
-        confidence: 1.0,
-        evidence: vec![event.version],
         on_conflict: if event.content.starts_with("new") { OnConflict::Supersede } else { OnConflict::Merge },
-        review: false,
-        elsewhere: Vec::new(),
-        since: None,
+        ..thought(MemoryType::Entity, &event.content, &event.content, event.version)
     };
     let thoughts = claimed.window.events.iter().filter(|event| event.content != "nothing").map(thought);
     Effects { thoughts: thoughts.collect(), ..Effects::default() }

@@ -1,6 +1,6 @@
 //! An agent, and the function that obeys operators.
 
-use domain::{Envelope, MemoryType, OnConflict, Scope, SessionId, TenantId, Thought, WakeUp, Window};
+use domain::{Envelope, MemoryType, SessionId, TenantId, WakeUp, Window};
 use jiff::Timestamp;
 use model::Embedder;
 use queue::SqsEvent;
@@ -11,7 +11,7 @@ use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
 use crate::asking::ask;
-use crate::ground::Ground;
+use crate::ground::{Ground, thought};
 
 /// Remembers every message as an entity, but nothing of "nothing"; refuses "refused" until it is patient.
 pub(super) struct Echo {
@@ -38,19 +38,7 @@ impl Agent for Echo {
             match event.content.as_str() {
                 "refused" if !self.patient => return Err(model::Error::Refused.into()),
                 "nothing" => {}
-                name => thoughts.push(Thought {
-                    kind: MemoryType::Entity,
-                    scope: Scope::User,
-                    key: name.into(),
-                    content: name.into(),
-                    data: json!({}),
-                    confidence: 1.0,
-                    evidence: vec![event.version],
-                    on_conflict: OnConflict::Merge,
-                    review: false,
-                    elsewhere: Vec::new(),
-                    since: None,
-                }),
+                name => thoughts.push(thought(MemoryType::Entity, name, name, event.version)),
             }
         }
         let usage = model::Usage { model: "echo/1".into(), ..Default::default() };

@@ -3,9 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use domain::{
-    Debounce, Envelope, MemoryType, OnConflict, Scope, SessionId, TenantId, Thought, WakeUp, Window,
-};
+use domain::{Debounce, Envelope, MemoryType, SessionId, TenantId, Thought, WakeUp, Window};
 use jiff::Timestamp;
 use queue::{SqsBatchResponse, SqsEvent};
 use runtime::{Agent, AgentSpec, Context, Invocation, Services, ThinkError, Thoughts, handle};
@@ -13,7 +11,7 @@ use serde_json::json;
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 
-use crate::ground::Ground;
+use crate::ground::{Ground, thought};
 
 /// Remembers every message as an entity named after its content; panics on "panic" and fails on "fail".
 pub(super) struct Echo {
@@ -54,17 +52,8 @@ impl Agent for Echo {
                     );
                 }
                 name => thoughts.push(Thought {
-                    kind: MemoryType::Entity,
-                    scope: Scope::User,
-                    key: name.into(),
-                    content: name.into(),
                     data: json!({"seen": [format!("{}:{}", window.session_name, event.version)]}),
-                    confidence: 1.0,
-                    evidence: vec![event.version],
-                    on_conflict: OnConflict::Merge,
-                    review: false,
-                    elsewhere: Vec::new(),
-                    since: None,
+                    ..thought(MemoryType::Entity, name, name, event.version)
                 }),
             }
         }

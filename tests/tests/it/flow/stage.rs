@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use domain::{Envelope, MemoryType, OnConflict, Scope, SessionId, TenantId, Thought, WakeUp, Window};
+use domain::{Envelope, MemoryType, Scope, SessionId, TenantId, Thought, WakeUp, Window};
 use jiff::Timestamp;
 use model::{Model, OpenAi, Question, Schema};
 use queue::SqsEvent;
@@ -17,7 +17,7 @@ use tokio_postgres::Client;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::ground::Ground;
+use crate::ground::{Ground, thought};
 
 pub(super) const NAME: &str = "scripted";
 
@@ -150,19 +150,9 @@ impl Agent for Scripted {
                 }
                 _ => {}
             }
-            thoughts.push(Thought {
-                kind: MemoryType::Fact,
-                scope: Scope::Session,
-                key: format!("{} {}", window.session_name, event.version),
-                content,
-                data: json!({}),
-                confidence: 1.0,
-                evidence: vec![event.version],
-                on_conflict: OnConflict::Merge,
-                review: false,
-                elsewhere: Vec::new(),
-                since: None,
-            });
+            let key = format!("{} {}", window.session_name, event.version);
+            let thought = thought(MemoryType::Fact, &key, &content, event.version);
+            thoughts.push(Thought { scope: Scope::Session, ..thought });
         }
         Ok(Thoughts { thoughts, usage, ..Default::default() })
     }

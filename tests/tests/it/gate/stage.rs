@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ClosedBecause, Closing, MemoryId, MemoryType, OnConflict, Scope, SessionId, TenantId, Thought, UserId,
+    ClosedBecause, Closing, MemoryId, MemoryType, OnConflict, SessionId, TenantId, Thought, UserId,
 };
 use serde_json::json;
 use store::{Claim, Claimed, Committed, Effects, Run, Store};
@@ -11,7 +11,7 @@ use testkit::TestDatabase;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::ground::store_over;
+use crate::ground::{self, store_over};
 
 pub(super) struct Stage {
     pub(super) store: Store,
@@ -81,19 +81,7 @@ pub(super) fn tenant() -> TenantId {
 }
 
 pub(super) fn thought(kind: MemoryType, key: &str, content: &str) -> Thought {
-    Thought {
-        kind,
-        scope: Scope::User,
-        key: key.into(),
-        content: content.into(),
-        data: json!({}),
-        confidence: 0.9,
-        evidence: vec![1],
-        elsewhere: Vec::new(),
-        since: None,
-        on_conflict: OnConflict::Merge,
-        review: false,
-    }
+    Thought { confidence: 0.9, ..ground::thought(kind, key, content, 1) }
 }
 
 pub(super) fn fact(key: &str, content: &str) -> Thought {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::asking::ask;
 use crate::delivery::deliver;
-use crate::ground::Ground;
+use crate::ground::{Ground, thought};
 
 /// The agent that proposes.
 pub(super) const AGENT: &str = "proposer";
@@ -231,17 +231,10 @@ fn claim<'a>(tenant: &'a TenantId, session: SessionId, context: &'a [ContextQuer
 /// An entity, half as sure as can be.
 pub(super) fn entity(key: &str, content: &str) -> Thought {
     Thought {
-        kind: MemoryType::Entity,
-        scope: Scope::User,
-        key: key.into(),
-        content: content.into(),
         data: json!({"names": [content]}),
         confidence: 0.5,
         evidence: Vec::new(),
-        on_conflict: OnConflict::Merge,
-        review: false,
-        elsewhere: Vec::new(),
-        since: None,
+        ..thought(MemoryType::Entity, key, content, 1)
     }
 }
 
