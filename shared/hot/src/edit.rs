@@ -181,9 +181,9 @@ impl Edit {
         Ok(Document::of(value)?)
     }
 
-    /// Whether it comes to the same when it was carried out already, whatever the document was before.
-    pub(crate) const fn is_set(&self) -> bool {
-        matches!(self, Self::Set { .. })
+    /// Whether it says what is to be there afterwards, so that a document in which that is so may be taken for its outcome.
+    pub(crate) const fn says_outcome(&self) -> bool {
+        matches!(self, Self::Set { .. } | Self::Remove { .. })
     }
 
     /// Whether it is the removal of the whole.

@@ -194,6 +194,19 @@ async fn a_stale_version_is_refused_with_the_current_one() {
     }
     let repeated = stage.put(&format!("{CHAT}?version={first}"), r#"{"n":2}"#).await;
     assert_eq!((repeated.status, repeated.version()), (200, second), "it is so already");
+    let part = format!("{CHAT}?path=/n&version={second}");
+    assert_eq!(stage.send("DELETE", &part, &[], "").await.status, 204);
+    assert_eq!(
+        stage.send("DELETE", &part, &[], "").await.status,
+        204,
+        "the answer was lost: it is gone already"
+    );
+    let third = stage.put(&format!("{CHAT}?path=/n"), "2").await;
+    assert_eq!(
+        (third.status, stage.send("DELETE", &part, &[], "").await.status),
+        (200, 409),
+        "another one is there"
+    );
     let any = [("content-type", "application/merge-patch+json"), ("if-match", "*")];
     assert_eq!(stage.send("PATCH", CHAT, &any, r#"{"m":1}"#).await.status, 200);
     assert_eq!(stage.value(CHAT).await, json!({"m": 1, "n": 2}));

@@ -77,7 +77,7 @@ impl<'a> Editing<'a> {
             (Expected::Version(version), Some(live)) => live.revision.version == version,
             _ => false,
         };
-        if !is_expected && !self.edit.is_set() {
+        if !is_expected && (!self.edit.says_outcome() || self.edit.removes_all()) {
             return Next::Done(Edited::Stale);
         }
         if live.is_some() && self.edit.removes_all() {

@@ -112,6 +112,8 @@ fn a_stale_version_changes_nothing_unless_it_is_so_already() {
     assert_eq!(edited(&mut table, &set("/x/y", "3"), first, BEGAN), Edited::Stale, "before it is invalid");
     let again = edited(&mut table, &set("/a", "2"), first, BEGAN);
     assert!(matches!(again, Edited::Kept { is_changed: false, .. }), "{again:?}");
+    let gone = edited(&mut table, &remove("/b"), first, BEGAN);
+    assert!(matches!(gone, Edited::Kept { is_changed: false, .. }), "it is gone already: {gone:?}");
     assert_eq!(text(&table, BEGAN), r#"{"a":2}"#);
     let other = edited(&mut Table::default(), &merge("{}"), first, BEGAN);
     assert_eq!(other, Edited::Stale, "a version of nothing");
