@@ -125,7 +125,7 @@ impl Store {
         let transaction = self.transaction(tenant).await?;
         let find = transaction.prepare(include_str!("../queries/find_taken_key.sql")).await?;
         let columns = Columns::of(events);
-        let values: [&(dyn ToSql + Sync); 8] = [
+        let values: [&(dyn ToSql + Sync); 9] = [
             &tenant.as_str(),
             &user.as_str(),
             &session,
@@ -134,6 +134,7 @@ impl Store {
             &columns.contents,
             &columns.payloads,
             &columns.keys,
+            &columns.speakers,
         ];
         let ((), rows, ()) =
             try_join!(transaction.begin(), transaction.query(&find, &values), transaction.commit())?;
@@ -306,5 +307,7 @@ mod tests {
         let keyed = |content: &str| NewEvent { idempotency_key: Some("k".into()), ..message(content) };
         assert_eq!(repeats_otherwise(&[message("yes"), message("no"), keyed("yes"), keyed("yes")]), None);
         assert_eq!(repeats_otherwise(&[keyed("yes"), message("x"), keyed("no")]), Some(2));
+        let by = |speaker: &str| NewEvent { speaker: Some(speaker.into()), ..keyed("yes") };
+        assert_eq!(repeats_otherwise(&[by("Ada"), by("Ada"), by("Bob")]), Some(2));
     }
 }

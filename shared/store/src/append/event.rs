@@ -90,6 +90,7 @@ impl NewEvent {
     pub fn is_same(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.role == other.role
+            && self.speaker == other.speaker
             && self.content == other.content
             && self.payload == other.payload
     }

@@ -52,6 +52,9 @@ async fn a_key_that_belongs_to_another_event_is_named_and_nothing_is_appended() 
         .await
         .unwrap();
     assert_eq!(taken, Once::Done(Appending::KeyTaken { event: 0 }));
+    let other_speaker = NewEvent { speaker: Some("Bob".into()), ..keyed("one", "1") };
+    let taken = world.append("work", &[other_speaker]).await;
+    assert_eq!(taken, Once::Done(Appending::KeyTaken { event: 0 }), "somebody else said the same");
     assert_eq!(world.count("session_events").await, 1);
     assert_eq!(world.count("requests").await, 0, "a request that failed leaves its key free");
     // The same key means another event in another session.
