@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use serde::Deserialize;
 
-use crate::http::Problem;
+use crate::http::{Moment, Problem};
 
 /// A time, or how long ago.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -48,7 +48,7 @@ enum Towards {
 }
 
 /// Reads `2026-02-10T09:00:00Z`, `2h`, `1d 12h`, `90 minutes` or `PT2H`. Days, months and years are UTC's. `None` when
-/// it is neither a moment nor a duration, or lies beyond what a timestamp holds.
+/// it is neither a moment nor a duration, or lies beyond what Postgres holds.
 fn read(text: &str, towards: Towards, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
     let moment: Timestamp = if let Ok(moment) = text.parse() {
@@ -63,7 +63,8 @@ fn read(text: &str, towards: Towards, now: Timestamp) -> Option<Timestamp> {
         moment.ok()?.timestamp()
     };
     // As Postgres keeps it, so that an answer says what is stored.
-    Timestamp::from_microsecond(moment.as_microsecond()).ok()
+    let moment = Timestamp::from_microsecond(moment.as_microsecond()).ok()?;
+    Moment::try_from(moment).ok().map(Timestamp::from)
 }
 
 #[cfg(test)]
@@ -106,7 +107,16 @@ mod tests {
 
     #[test]
     fn what_is_neither_is_nothing() {
-        for text in ["", "5", "soon", "2026-01-01", "2026-01-01T00:00:00", "99999y"] {
+        for text in [
+            "",
+            "5",
+            "soon",
+            "2026-01-01",
+            "2026-01-01T00:00:00",
+            "99999y",
+            "6000y",
+            "-009000-01-01T00:00:00Z",
+        ] {
             assert_eq!(at(text, Towards::Past), None, "{text}");
         }
     }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub(crate) use self::answer::StatusAnswer;
 use crate::Parts;
-use crate::http::{Answer, Caller, OfUser, PathOf, Problem, Query, Shared, Whole, postgres_is_down};
+use crate::http::{Answer, Caller, Moment, OfUser, PathOf, Problem, Query, Shared, Whole, postgres_is_down};
 
 /// How many sessions an answer has when nobody says.
 const USUAL_SESSIONS: u16 = 20;
@@ -56,6 +56,7 @@ impl TryFrom<String> for Place {
         let read = || {
             let (at, session) = text.split_once('.')?;
             let at = Timestamp::from_microsecond(i64::from_str(at).ok()?).ok()?;
+            let at = Moment::try_from(at).ok()?.0;
             Some(Self { at, session: SessionId(Uuid::try_parse(session).ok()?) })
         };
         read().ok_or("is no place in the list, expected the `next` of an answer")
@@ -123,7 +124,10 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for text in ["", ".", "1", "x.00000000000000000000000000000001", "1.2", "99999999999999999999.0"] {
+        let before_all = "-377705023201000000.00000000000000000000000000000001";
+        for text in
+            ["", ".", "1", "x.00000000000000000000000000000001", "1.2", "99999999999999999999.0", before_all]
+        {
             assert!(Place::try_from(text.to_owned()).is_err(), "{text}");
         }
     }
