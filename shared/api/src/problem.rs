@@ -126,6 +126,12 @@ impl Problem {
         }
     }
 
+    /// What something below the operations refused, with the status it gave.
+    pub fn refused(status: StatusCode, parameter: Option<&str>, detail: String) -> Self {
+        let title = status.canonical_reason().unwrap_or("Refused");
+        Self { parameter: parameter.map(str::to_owned), ..Self::new(status.as_u16(), title, detail) }
+    }
+
     /// More than the tenant may ask; `limit` says how much that is.
     pub fn too_many_requests(limit: &str, wait: std::time::Duration) -> Self {
         let seconds = u32::try_from(whole_seconds(wait)).unwrap_or(u32::MAX);

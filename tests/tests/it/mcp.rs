@@ -295,18 +295,26 @@ async fn only_single_messages_that_no_web_page_sent_are_taken() {
     let stage = Stage::set().await;
     let list = r#"{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}"#;
     assert_eq!(stage.post(list, &[]).await.0, 200);
+    let refused = async |body: &str, header: Option<(&str, &str)>| {
+        let (status, told) = stage.post(body, header.as_slice()).await;
+        let problem: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("no problem: {told}"));
+        assert_eq!((&problem["type"], &problem["status"]), (&json!("about:blank"), &json!(status)), "{told}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{told}");
+        (status, problem["parameter"].as_str().unwrap_or_default().to_owned())
+    };
     for origin in ["https://evil.example", "http://localhost:3000", "null"] {
-        assert_eq!(stage.post(list, &[("origin", origin)]).await.0, 403, "{origin}");
+        assert_eq!(refused(list, Some(("origin", origin))).await, (403, "origin".to_owned()), "{origin}");
     }
     let (status, told) =
         stage.post(r#"{"jsonrpc": "2.0", "method": "notifications/initialized"}"#, &[]).await;
     assert_eq!((status, told.as_str()), (202, ""));
     // Batches were taken out of the protocol.
-    assert_eq!(stage.post(&format!("[{list}, {list}]"), &[]).await.0, 415);
-    assert_eq!(stage.post("{", &[]).await.0, 415);
-    assert_eq!(stage.post(list, &[("accept", "application/json")]).await.0, 406);
-    assert_eq!(stage.post(list, &[("content-type", "text/plain")]).await.0, 415);
-    assert_eq!(stage.post(&" ".repeat(1024 * 1024 + 1), &[]).await.0, 413);
+    let body = "body".to_owned();
+    assert_eq!(refused(&format!("[{list}, {list}]"), None).await, (415, body.clone()));
+    assert_eq!(refused("{", None).await, (415, body.clone()));
+    assert_eq!(refused(list, Some(("accept", "application/json"))).await, (406, "accept".to_owned()));
+    assert_eq!(refused(list, Some(("content-type", "text/plain"))).await, (415, body.clone()));
+    assert_eq!(refused(&" ".repeat(1024 * 1024 + 1), None).await, (413, body));
     for method in ["GET", "DELETE", "PUT"] {
         assert_eq!(stage.send(method, "", &[]).await.0, 405, "{method}");
     }

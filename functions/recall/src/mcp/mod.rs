@@ -7,6 +7,8 @@ mod tools;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts as Head;
 use axum::response::{IntoResponse, Response};
 use domain::UserId;
@@ -61,12 +63,11 @@ impl<S: Sync> FromRequestParts<S> for Person {
     responses(
         (status = 200, description = "The JSON-RPC 2.0 answer; an error of a tool is one of these too", body = Object),
         (status = 202, description = "A notification was taken"),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The request comes from a web page", body = String, content_type = "text/plain"),
-        (status = 406, description = "`accept` must name application/json and text/event-stream", body = String,
-            content_type = "text/plain"),
-        (status = 415, description = "Not JSON, or not one JSON-RPC message", body = String, content_type = "text/plain"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
+        (status = 400, body = Problem),
+        (status = 403, description = "The key has not the scope, or the request comes from a web page", body = Problem),
+        (status = 406, description = "`accept` must name application/json and text/event-stream", body = Problem),
+        (status = 413, body = Problem),
+        (status = 415, description = "Not JSON, or not one JSON-RPC message", body = Problem),
     )
 )]
 async fn mcp(
@@ -86,5 +87,35 @@ async fn mcp(
         .enforce_origin_validation();
     let sessions = Arc::new(NeverSessionManager::default());
     let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
-    service.handle(request).await.map(axum::body::Body::new).into_response()
+    told(service.handle(request).await.map(axum::body::Body::new)).await
+}
+
+/// The answer as it leaves: what the protocol's library refuses in plain words is a problem like every other.
+async fn told(response: Response) -> Response {
+    let status = response.status();
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if status.is_success() || is_json {
+        return response;
+    }
+    let (parameter, detail) = match status {
+        StatusCode::FORBIDDEN => {
+            (Some("origin"), "header `origin` is given, expected none: web pages are no clients".to_owned())
+        }
+        StatusCode::NOT_ACCEPTABLE => {
+            (Some("accept"), "header `accept` must name application/json and text/event-stream".to_owned())
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            Some("body"),
+            format!("the body is longer than {LONGEST_MESSAGE_BYTES} bytes, expected at most that"),
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            Some("body"),
+            "the body must be one JSON-RPC message, and `content-type` application/json".to_owned(),
+        ),
+        _ => {
+            let said = axum::body::to_bytes(response.into_body(), LONGEST_MESSAGE_BYTES).await;
+            (None, String::from_utf8_lossy(&said.unwrap_or_default()).into_owned())
+        }
+    };
+    Problem::refused(status, parameter, detail).into_response()
 }
