@@ -33,7 +33,7 @@ pub use frame::{respond, routed};
 pub use guard::Guard;
 pub use keyring::Keyring;
 pub use limit::{IngestQuota, Limiter, RateLimit};
-pub use page::page_length;
+pub use page::{page_length, shared_page};
 pub use problem::{Problem, postgres_is_down};
 pub use secret::new_api_key;
 pub use value::{Moment, Short, Whole};

@@ -10,16 +10,31 @@ const MOST_BYTES: usize = 2 * 1024 * 1024;
 
 /// How many of `items` are on a page of at most `limit`: as many as have 2 MiB together when they are sent, and at least one.
 pub fn page_length<T: Serialize>(items: &[T], limit: u16) -> usize {
+    let items = items.get(..usize::from(limit)).unwrap_or(items);
+    fitting(items, MOST_BYTES)
+}
+
+/// How many of two lists an answer has room for that holds both: 2 MiB together when they are sent. The first has half of it, or
+/// what the second leaves; at least one of each.
+pub fn shared_page<A: Serialize, B: Serialize>(first: &[A], second: &[B]) -> (usize, usize) {
+    let left = MOST_BYTES.saturating_sub(second.iter().map(sent_bytes).sum());
+    let length = fitting(first, left.max(MOST_BYTES / 2));
+    let taken: usize = first.iter().take(length).map(sent_bytes).sum();
+    (length, fitting(second, MOST_BYTES.saturating_sub(taken)))
+}
+
+/// How many items have at most so many bytes together, and at least one.
+fn fitting<T: Serialize>(items: &[T], most_bytes: usize) -> usize {
     let mut bytes = 0_usize;
-    let fitting = items.iter().take(usize::from(limit)).take_while(|item| {
+    let fitting = items.iter().take_while(|item| {
         bytes = bytes.saturating_add(sent_bytes(item));
-        bytes <= MOST_BYTES
+        bytes <= most_bytes
     });
     fitting.count().max(1).min(items.len())
 }
 
 /// The length of an item's JSON within a text within JSON.
-fn sent_bytes(item: &impl Serialize) -> usize {
+fn sent_bytes<T: Serialize>(item: &T) -> usize {
     let mut count = Count(0);
     match serde_json::to_writer(&mut count, item) {
         Ok(()) => count.0,
@@ -66,5 +81,17 @@ mod tests {
         assert_eq!(page_length(&[of(half), of(half + 1), of(10)], 100), 1);
         assert_eq!(page_length(&[of(3 * MOST_BYTES), of(10)], 100), 1);
         assert_eq!(page_length(&[of(half), of(3 * MOST_BYTES), of(10)], 100), 1);
+    }
+
+    #[test]
+    fn two_lists_have_room_for_one_together() {
+        let of = |bytes: usize, count: usize| vec!["x".repeat(bytes - 4); count];
+        let eighth = MOST_BYTES / 8;
+        assert_eq!(shared_page(&of(eighth, 4), &of(eighth, 4)), (4, 4));
+        assert_eq!(shared_page(&of(eighth, 6), &of(eighth, 2)), (6, 2), "what the second leaves");
+        assert_eq!(shared_page(&of(eighth, 9), &of(eighth, 9)), (4, 4), "half each");
+        assert_eq!(shared_page(&of(eighth, 2), &of(eighth, 9)), (2, 6));
+        assert_eq!(shared_page(&of(eighth, 9), &[] as &[String]), (8, 0));
+        assert_eq!(shared_page(&of(2 * MOST_BYTES, 2), &of(eighth, 2)), (1, 1), "at least one");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub(crate) use api::{
     Answer, Caller, IdempotencyKey, Json, Moment, Nothing, PathOf, Problem, Query, Short, TENANT_HEADER,
-    Whole, body_of, one_header, page_length, postgres_is_down, read_arguments,
+    Whole, body_of, one_header, page_length, postgres_is_down, read_arguments, shared_page,
 };
 #[cfg(test)]
 pub(crate) use api::{read_json, read_query};

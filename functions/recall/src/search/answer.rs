@@ -22,6 +22,10 @@ pub(crate) struct RecallAnswer {
     pub(crate) degraded: bool,
     pub(crate) memories: Vec<MemoryAnswer>,
     pub(crate) events: Vec<EventAnswer>,
+    /// How many more memories and events answer it, for which there is no room: together they have 2 MiB as they are sent. Not
+    /// there when nothing is left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) left_out: usize,
     /// How many of the user's events are in the archive, where they are not searched; not there when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) archived_events: Option<i64>,
@@ -96,6 +100,11 @@ struct Score {
 struct EvidenceAnswer {
     session: String,
     version: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Four decimals: more would only say that two machines add in another order.

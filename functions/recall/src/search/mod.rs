@@ -27,6 +27,7 @@ pub(crate) use self::rank::{Blend, around, rank_events};
 use crate::Parts;
 use crate::http::{
     Answer, Caller, Moment, OfUser, PathOf, Problem, Query, Question, Shared, Whole, postgres_is_down,
+    shared_page,
 };
 
 /// How many candidates each measure brings: more than anyone may ask for, so that ranking has a choice.
@@ -129,15 +130,19 @@ impl Parts {
                 memory_candidates = memory_candidates.saturating_mul(4).min(MOST_MEMORY_CANDIDATES);
                 continue;
             }
-            let memories: Vec<MemoryAnswer> = memories.into_iter().map(Into::into).collect();
+            let mut memories: Vec<MemoryAnswer> = memories.into_iter().map(Into::into).collect();
+            let events = rank_events(found.events, &question, self.blend(), k);
+            let mut events: Vec<EventAnswer> = events.into_iter().map(Into::into).collect();
+            let answering = memories.len() + events.len();
+            let (most_memories, most_events) = shared_page(&memories, &events);
+            memories.truncate(most_memories);
+            events.truncate(most_events);
             self.accesses.record(tenant, memories.iter().map(MemoryAnswer::id), now);
             return Ok(RecallAnswer {
                 degraded: vector.is_none(),
+                left_out: answering - memories.len() - events.len(),
                 memories,
-                events: rank_events(found.events, &question, self.blend(), k)
-                    .into_iter()
-                    .map(Into::into)
-                    .collect(),
+                events,
                 archived_events: (found.archived_events > 0).then_some(found.archived_events),
                 query: query.into(),
             });

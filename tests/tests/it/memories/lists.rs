@@ -170,4 +170,11 @@ async fn a_page_of_large_memories_ends_before_it_is_too_long_and_the_next_goes_o
     }
     let expected: Vec<String> = (1..=100).rev().map(|n| format!("memory {n}")).collect();
     assert_eq!(seen, expected);
+
+    let found = stage.get("/recall?query=memory&k=100").await;
+    let bytes = found.to_string().len();
+    assert!(bytes < 3 * 1024 * 1024, "{bytes}");
+    let (answered, left_out) = (contents(&found).len(), found["left_out"].as_u64().unwrap());
+    assert_eq!(answered as u64 + left_out, 100, "what there is no room for is counted");
+    assert_eq!(stage.get("/recall?query=memory&k=3").await["left_out"], Value::Null);
 }
