@@ -85,7 +85,7 @@ impl From<EventAsked> for Said {
 
 /// Accepts events. They are stored in order within each session, each once.
 #[utoipa::path(
-    post, path = "/v1/events", tag = "events", request_body = EventsAsked,
+    post, path = "/v1/events", tag = "events", params(IdempotencyKey), request_body = EventsAsked,
     security(("api_key" = ["ingest"])),
     responses(
         (status = 202, body = AcceptedAnswer, description = "every event is in the queue, which keeps it until it is stored"),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::TENANT_HEADER;
-use crate::extract::{KEY_HEADER, LONGEST_KEY_BYTES};
+use crate::extract::KEY_HEADER;
 use crate::scopes::{API_KEY, OPERATOR_KEY};
 
 /// What may go wrong with every operation.
@@ -19,8 +19,11 @@ const ALWAYS: [(&str, &str); 4] = [
 /// What may go wrong with an operation of a tenant.
 const LIMITED: (&str, &str) =
     ("429", "The tenant asks more often than it may; `retry-after` says when to ask again");
+/// What may go wrong with an operation that takes the key of a request.
+const KEYED: (&str, &str) =
+    ("422", "The request cannot be followed, or its key was used for another; `parameter` says which");
 
-/// The document with what handlers do not say one by one: the tenant, request keys, and how errors are written.
+/// The document with what handlers do not say one by one: the tenant, and how errors are written.
 pub(crate) fn completed(mut document: Value, tags: &[(&str, &str)]) -> Value {
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for (path, methods) in paths {
@@ -62,7 +65,6 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
                 "schema": {"type": "string", "minLength": 1, "maxLength": 200}
             }));
         }
-        let has_key = parameters.iter().any(|parameter| parameter["name"] == KEY_HEADER);
         let is_hot = path.ends_with("/working-memory") || path.contains("/tools/");
         if is_hot && method != "get" {
             for (name, description) in [
@@ -75,21 +77,14 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
                 }));
             }
         }
-        // What hot state keeps is guarded by its version instead.
-        // A key that is kept would be a trace of whom an erasure was about; repeated, it comes to the same.
-        let is_erasure = path.ends_with("/erasures");
-        if path.starts_with("/v1/users/") && method != "get" && !is_hot && !is_erasure && !has_key {
-            parameters.push(json!({
-                "name": KEY_HEADER, "in": "header", "required": false,
-                "description": "Makes a repeat safe: for a day, unless the deployment says otherwise, the same request with the same key has its effect once \
-                                and gets the same answer, and another one with that key is refused with 422.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY_BYTES}
-            }));
-        }
     }
+    let takes_key = parameters
+        .as_array()
+        .is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == KEY_HEADER));
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };
-    for (status, description) in ALWAYS.into_iter().chain((!is_operators).then_some(LIMITED)) {
+    let more = [(!is_operators).then_some(LIMITED), takes_key.then_some(KEYED)];
+    for (status, description) in ALWAYS.into_iter().chain(more.into_iter().flatten()) {
         let response = responses.entry(status).or_insert_with(problem);
         if response["description"].as_str().is_none_or(str::is_empty) {
             response["description"] = description.into();
@@ -136,7 +131,10 @@ mod tests {
         let problem = json!({"description": "", "content": {"application/json": {"schema": {}}}});
         let document = completed(
             json!({"paths": {
-                "/v1/users/{user}/things": {"post": {"responses": {"201": {"description": ""}, "409": problem}}},
+                "/v1/users/{user}/things": {"post": {
+                    "parameters": [{"name": KEY_HEADER, "in": "header"}],
+                    "responses": {"201": {"description": ""}, "409": problem},
+                }},
                 "/v1/admin/things": {"get": {"responses": {"200": {"description": "All things"}}}},
             }}),
             &[("things", "What there is.")],
@@ -149,7 +147,8 @@ mod tests {
             .iter()
             .filter_map(|parameter| parameter["name"].as_str())
             .collect();
-        assert_eq!(names, [TENANT_HEADER, KEY_HEADER]);
+        assert_eq!(names, [KEY_HEADER, TENANT_HEADER]);
+        assert!(post["responses"]["422"]["content"]["application/problem+json"].is_object());
         let conflict = post["responses"]["409"]["content"].as_object().unwrap();
         assert_eq!(conflict.keys().collect::<Vec<_>>(), ["application/problem+json"]);
         assert_eq!(post["responses"]["201"]["description"], "It was made");
@@ -158,5 +157,6 @@ mod tests {
         assert_eq!(get["parameters"], json!([]));
         assert_eq!(get["responses"]["200"]["description"], "All things");
         assert!(get["responses"]["503"].is_object() && get["responses"].get("429").is_none());
+        assert!(get["responses"].get("422").is_none());
     }
 }

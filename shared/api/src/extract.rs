@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use store::RequestKey;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use self::read::read_pairs;
@@ -25,7 +26,7 @@ pub const TENANT_HEADER: &str = "afterthought-tenant";
 pub(crate) const KEY_HEADER: &str = "idempotency-key";
 
 /// The longest key, in bytes.
-pub(crate) const LONGEST_KEY_BYTES: usize = 255;
+const LONGEST_KEY_BYTES: usize = 255;
 
 /// The longest body, in bytes: what a function URL takes is 6 MiB.
 const LONGEST_BODY_BYTES: usize = 5 * 1024 * 1024;
@@ -127,9 +128,12 @@ async fn body_within(body: Body, most: usize) -> Result<Bytes, Problem> {
 }
 
 /// The header `idempotency-key`, when it is given, with what is asked under it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoParams)]
+#[into_params(names("idempotency-key"), parameter_in = Header)]
 pub struct IdempotencyKey(
-    /// As it was given.
+    /// Makes a repeat safe: for a day, unless the deployment says otherwise, the same request with the same key has its effect once and gets the same answer, and
+    /// another one with that key is refused with 422.
+    #[param(min_length = 1, max_length = 255)]
     pub Option<String>,
 );
 

@@ -1,6 +1,3 @@
 -- A session's status and metadata.
 -- $1 session id, $2 status, $3 metadata.
-update afterthought.sessions
-set status = $2, metadata = $3
-where id = $1
-returning id, session, status, head_version, archived_through, metadata, created_at, last_event_at
+update afterthought.sessions set status = $2, metadata = $3 where id = $1

@@ -14,7 +14,7 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use crate::connect::Transaction;
-use crate::once::{Claimed, Requests};
+use crate::once::Requests;
 use crate::{Error, Once, RequestKey, Store};
 
 pub use self::event::{InvalidEvent, NewEvent};
@@ -88,10 +88,8 @@ impl Store {
         let claim = requests.claim(&transaction, tenant, user, request);
         let (begun, claimed, appended) = join!(transaction.begin(), claim, append);
         begun?;
-        match claimed? {
-            Claimed::New => {}
-            Claimed::Repeated(answer) => return transaction.leave(Once::Repeated(answer)).await,
-            Claimed::Otherwise => return transaction.leave(Once::Otherwise).await,
+        if let Some(answer) = claimed?.made_before() {
+            return transaction.leave(answer).await;
         }
         let appended = match appended {
             Err(error) if is_taken_key(&error) => {
@@ -107,8 +105,10 @@ impl Store {
             let head = appended.head_before();
             return transaction.leave(Once::Done(Appending::Stale { head })).await;
         }
-        let answer = serde_json::to_value(&appended.answer).expect("it holds only numbers and an identifier");
-        try_join!(requests.answer(&transaction, tenant, user, request, &answer), transaction.commit(),)?;
+        try_join!(
+            requests.answer(&transaction, tenant, user, request, &appended.answer),
+            transaction.commit()
+        )?;
         transaction.end();
         Ok(Once::Done(Appending::Appended(appended.answer)))
     }

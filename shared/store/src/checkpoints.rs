@@ -11,7 +11,7 @@ use tokio_postgres::{Row, Statement};
 
 use crate::checkpoints_read::{Chain, ReadCheckpoint};
 use crate::connect::Transaction;
-use crate::once::{Claimed, Requests};
+use crate::once::Requests;
 use crate::sessions::{OpenSession, Opened};
 use crate::{Error, Once, RequestKey, SessionPath, Store};
 
@@ -127,10 +127,8 @@ impl Store {
             read.chain(&transaction, path, i64::MAX),
         );
         begun?;
-        match claimed? {
-            Claimed::New => {}
-            Claimed::Repeated(answer) => return transaction.leave(Once::Repeated(answer)).await,
-            Claimed::Otherwise => return transaction.leave(Once::Otherwise).await,
+        if let Some(answer) = claimed?.made_before() {
+            return transaction.leave(answer).await;
         }
         let mut latest = latest?;
         let opened = if let Some(opened) = opened? {
@@ -146,7 +144,6 @@ impl Store {
             Settled::Same(saved) => (saved, None),
             Settled::Refused(refused) => return transaction.leave(Once::Done(refused)).await,
         };
-        let answer = kept(&saved);
         try_join!(
             async {
                 match &row {
@@ -154,7 +151,7 @@ impl Store {
                     None => Ok(()),
                 }
             },
-            requests.answer(&transaction, path.tenant, path.user, request, &answer),
+            requests.answer(&transaction, path.tenant, path.user, request, &saved),
             transaction.commit(),
         )?;
         transaction.end();
@@ -177,11 +174,6 @@ impl Store {
         transaction.end();
         rows.iter().map(record).collect()
     }
-}
-
-/// The answer as it is kept for a repeat of the request.
-fn kept(saved: &SavedCheckpoint) -> Value {
-    serde_json::to_value(saved).expect("it holds only numbers and identifiers")
 }
 
 /// What is to be done about a checkpoint.

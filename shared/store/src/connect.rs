@@ -298,6 +298,16 @@ impl Transaction {
         self.connection.batch_execute("commit")
     }
 
+    /// Marks where [`Transaction::undo`] goes back to.
+    pub(crate) fn mark(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.connection.batch_execute("savepoint mark")
+    }
+
+    /// Undoes what was done since [`Transaction::mark`], and keeps what was done before.
+    pub(crate) fn undo(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.connection.batch_execute("rollback to savepoint mark")
+    }
+
     /// Undoes what was done, where nothing of it is to stay.
     pub(crate) fn rollback(&self) -> BoxFuture<'_, Result<(), Error>> {
         self.connection.batch_execute("rollback")

@@ -76,7 +76,7 @@ pub use memories::{
     Changed, CorrectionOf, ListedMemory, MemoryCase, MemoryChange, MemoryFilter, MemoryLink, MemoryPatch,
     MemoryPosition, MemoryStatus, Promotable, Promoted, Remembered, Remembering,
 };
-pub use once::{Once, RequestKey};
+pub use once::{InSession, Once, RequestKey};
 pub use operations::{Beginning, Ending, NewOperation, Operation, OperationEnd};
 pub use outcomes::{EventOutcome, EventState, ThoughtOutcome};
 pub use reader::{Behind, SlotState, SweepSpan};

@@ -1,7 +1,8 @@
 //! Requests that have their effect once, however often they are made.
 
-use domain::{TenantId, UserId};
+use domain::{SessionId, TenantId, UserId};
 use futures::try_join;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
@@ -31,6 +32,15 @@ pub enum Once<T> {
     Otherwise,
 }
 
+/// An answer that tells of what a session holds, as it is kept for a repeat: when the session is erased, it is found by this.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InSession<T> {
+    /// The session.
+    pub session: SessionId,
+    /// What was answered.
+    pub answer: T,
+}
+
 /// The statements, prepared before the transaction begins.
 pub(crate) struct Requests {
     claim: Statement,
@@ -49,6 +59,17 @@ pub(crate) enum Claimed {
     Repeated(Value),
     /// Its key was given to another request.
     Otherwise,
+}
+
+impl Claimed {
+    /// What is said of a request that has no effect now.
+    pub(crate) fn made_before<T>(self) -> Option<Once<T>> {
+        match self {
+            Self::New => None,
+            Self::Repeated(answer) => Some(Once::Repeated(answer)),
+            Self::Otherwise => Some(Once::Otherwise),
+        }
+    }
 }
 
 impl Requests {
@@ -88,17 +109,21 @@ impl Requests {
     }
 
     /// Keeps the answer; joined before `commit`. Does nothing for a request without a key.
+    ///
+    /// # Panics
+    /// When the answer cannot be written as JSON.
     pub(crate) async fn answer(
         &self,
         transaction: &Transaction,
         tenant: &TenantId,
         user: &UserId,
         request: Option<&RequestKey>,
-        answer: &Value,
+        answer: &(impl Serialize + Sync),
     ) -> Result<(), Error> {
         let Some(RequestKey { key, .. }) = request else { return Ok(()) };
         let (tenant, user) = (tenant.as_str(), user.as_str());
-        let values: [&(dyn ToSql + Sync); 4] = [&tenant, &user, key, answer];
+        let answer = serde_json::to_value(answer).expect("an answer holds only texts, numbers and JSON");
+        let values: [&(dyn ToSql + Sync); 4] = [&tenant, &user, key, &answer];
         transaction.execute(&self.answer, &values).await?;
         Ok(())
     }

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use domain::SessionId;
 use futures::{join, try_join};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
+use crate::once::Requests;
 use crate::sessions::OpenSession;
-use crate::{Error, SessionPath, Store};
+use crate::{Error, InSession, Once, RequestKey, SessionPath, Store};
 
 /// An operation that is about to be done.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,8 +28,8 @@ pub struct NewOperation<'a> {
     pub lease: Duration,
 }
 
-/// An operation as it stands.
-#[derive(Debug, Clone, PartialEq)]
+/// An operation as it stands. Kept in answers to request keys, so its form only grows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
     /// Goes up by one within the session, in the order of beginning.
     pub id: i64,
@@ -52,7 +56,8 @@ pub struct Operation {
 }
 
 /// How beginning ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Beginning {
     /// It is the caller's to do: new, or again after it failed or its lease ended.
     Begun(Operation),
@@ -81,7 +86,8 @@ pub enum Ending {
 }
 
 impl Store {
-    /// Writes down that an operation is about to be done, in one round trip; a session that is new is made, which takes more.
+    /// Writes down that an operation is about to be done, in two round trips; a session that is new is made, which takes more.
+    /// The kept answer is an [`InSession`] of [`Beginning`].
     ///
     /// Of all who begin the same by its key, one is told that it is theirs. Everybody else is told how it stands, until it
     /// fails or its lease ends: then it is the next one's.
@@ -89,9 +95,11 @@ impl Store {
         &self,
         path: SessionPath<'_>,
         new: &NewOperation<'_>,
-    ) -> Result<Beginning, Error> {
+        request: Option<&RequestKey>,
+    ) -> Result<Once<Beginning>, Error> {
         let transaction = self.transaction(path.tenant).await?;
-        let (sessions, insert, again, find) = try_join!(
+        let (requests, sessions, insert, again, find) = try_join!(
+            Requests::prepare(&transaction),
             OpenSession::prepare(&transaction),
             transaction.prepare(include_str!("../queries/insert_operation.sql")),
             transaction.prepare(include_str!("../queries/begin_operation_again.sql")),
@@ -109,35 +117,57 @@ impl Store {
                 transaction.query(&find, &key),
             )
         };
-        let (begun, opened, rows) = join!(transaction.begin(), sessions.lock(&transaction, path), begin());
+        let (begun, claimed, opened, rows) = join!(
+            transaction.begin(),
+            requests.claim(&transaction, path.tenant, path.user, request),
+            sessions.lock(&transaction, path),
+            begin()
+        );
         begun?;
+        if let Some(answer) = claimed?.made_before() {
+            return transaction.leave(answer).await;
+        }
         let mut rows = rows?;
-        if opened?.is_none() {
-            sessions.make(&transaction, path).await?;
+        let opened = if let Some(opened) = opened? {
+            opened
+        } else {
+            let opened = sessions.make(&transaction, path).await?;
             rows = begin().await?;
-        }
-        transaction.commit().await?;
-        transaction.end();
+            opened
+        };
         let (again, inserted, known) = rows;
-        if let Some(begun) = again.first().or(inserted.first()) {
-            return Ok(Beginning::Begun(operation(begun)?));
-        }
-        let known = there(&known)?;
-        let is_same = known.name == new.name && known.input == *new.input;
-        Ok(if is_same { Beginning::Known(known) } else { Beginning::KeyTaken(known) })
+        let answer = if let Some(begun) = again.first().or(inserted.first()) {
+            Beginning::Begun(operation(begun)?)
+        } else {
+            let known = there(&known)?;
+            if known.name != new.name || known.input != *new.input {
+                return transaction.leave(Once::Done(Beginning::KeyTaken(known))).await;
+            }
+            Beginning::Known(known)
+        };
+        let kept = InSession { session: opened.id, answer };
+        try_join!(
+            requests.answer(&transaction, path.tenant, path.user, request, &kept),
+            transaction.commit()
+        )?;
+        transaction.end();
+        Ok(Once::Done(kept.answer))
     }
 
-    /// Says what became of an operation, in one round trip. `attempt` is the try that is spoken of: without it, whichever it
-    /// is. None when there is no such operation.
+    /// Says what became of an operation, in one round trip, or two with a `request`. `attempt` is the try that is spoken of:
+    /// without it, whichever it is. None when there is no such operation. The kept answer is an [`InSession`] of the
+    /// [`Operation`] that ended.
     pub async fn end_operation(
         &self,
         path: SessionPath<'_>,
         id: i64,
         attempt: Option<i32>,
         end: OperationEnd<'_>,
-    ) -> Result<Option<Ending>, Error> {
+        request: Option<&RequestKey>,
+    ) -> Result<Once<Option<Ending>>, Error> {
         let transaction = self.transaction(path.tenant).await?;
-        let (write, find) = try_join!(
+        let (requests, write, find) = try_join!(
+            Requests::prepare(&transaction),
             transaction.prepare(include_str!("../queries/end_operation.sql")),
             transaction.prepare(include_str!("../queries/find_operation.sql")),
         )?;
@@ -149,19 +179,38 @@ impl Store {
         let values: [&(dyn ToSql + Sync); 8] =
             [&tenant, &user, &path.session, &id, &attempt, &status, &result, &error];
         let by_id: [&(dyn ToSql + Sync); 5] = [&tenant, &user, &path.session, &id, &None::<&str>];
-        let ((), ended, found, ()) = try_join!(
+        let ((), claimed, ended, found, ()) = try_join!(
             transaction.begin(),
+            requests.claim(&transaction, path.tenant, path.user, request),
             transaction.query(&write, &values),
             transaction.query(&find, &by_id),
-            transaction.commit(),
+            async { if request.is_none() { transaction.commit().await } else { Ok(()) } },
+        )?;
+        if let Some(answer) = claimed.made_before() {
+            return transaction.leave(answer).await;
+        }
+        let session: Option<Uuid> = found.first().map(|row| row.try_get("session_id")).transpose()?;
+        let ending = found.first().map(operation).transpose()?.map(|found| {
+            let is_same = found.status == status
+                && found.result.as_ref() == result
+                && found.error.as_deref() == error
+                && attempt.is_none_or(|attempt| attempt == found.attempt);
+            if is_same || !ended.is_empty() { Ending::Ended(found) } else { Ending::Otherwise(found) }
+        });
+        if request.is_none() {
+            transaction.end();
+            return Ok(Once::Done(ending));
+        }
+        let (Some(Ending::Ended(operation)), Some(session)) = (&ending, session) else {
+            return transaction.leave(Once::Done(ending)).await;
+        };
+        let kept = InSession { session: SessionId(session), answer: operation };
+        try_join!(
+            requests.answer(&transaction, path.tenant, path.user, request, &kept),
+            transaction.commit()
         )?;
         transaction.end();
-        let Some(found) = found.first().map(operation).transpose()? else { return Ok(None) };
-        let is_same = found.status == status
-            && found.result.as_ref() == result
-            && found.error.as_deref() == error
-            && attempt.is_none_or(|attempt| attempt == found.attempt);
-        Ok(Some(if is_same || !ended.is_empty() { Ending::Ended(found) } else { Ending::Otherwise(found) }))
+        Ok(Once::Done(ending))
     }
 
     /// An operation; none when there is no such.

@@ -3,13 +3,15 @@
 use domain::{Event, SessionId, TenantId, UserId};
 use futures::try_join;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use crate::connect::Transaction;
-use crate::{Error, Store, row};
+use crate::once::Requests;
+use crate::{Error, InSession, Once, RequestKey, Store, row};
 
 /// So many bytes of events are read at once; a single event may have more.
 const MOST_PAGE_BYTES: i64 = 2 * 1024 * 1024;
@@ -25,8 +27,8 @@ pub struct SessionPath<'a> {
     pub session: &'a str,
 }
 
-/// A session.
-#[derive(Debug, Clone, PartialEq)]
+/// A session. Kept in answers to request keys, so its form only grows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// Its identifier.
     pub id: SessionId,
@@ -109,38 +111,52 @@ impl Store {
     }
 
     /// Gives a session another status, and the metadata that `change` makes of what it has. `change` fails with whatever the
-    /// caller wants to be told; then nothing changes. None when the user has no such session.
+    /// caller wants to be told; then nothing changes. None when the user has no such session. The kept answer is an
+    /// [`InSession`] of [`Session`].
     pub async fn update_session<E>(
         &self,
         path: SessionPath<'_>,
         status: Option<&str>,
         change: impl FnOnce(Value) -> Result<Value, E>,
-    ) -> Result<Option<Result<Session, E>>, Error> {
+        request: Option<&RequestKey>,
+    ) -> Result<Once<Option<Result<Session, E>>>, Error> {
         let transaction = self.transaction(path.tenant).await?;
-        let (lock, find, update) = try_join!(
+        let (requests, lock, find, update) = try_join!(
+            Requests::prepare(&transaction),
             transaction.prepare(include_str!("../queries/lock_session.sql")),
             transaction.prepare(include_str!("../queries/find_session.sql")),
             transaction.prepare(include_str!("../queries/update_session.sql")),
         )?;
         let values: [&(dyn ToSql + Sync); 3] = [&path.tenant.as_str(), &path.user.as_str(), &path.session];
         // In this order, so that whatever the lock waited for is seen.
-        let ((), _locked, found) = try_join!(
+        let ((), claimed, _locked, found) = try_join!(
             transaction.begin(),
+            requests.claim(&transaction, path.tenant, path.user, request),
             transaction.query(&lock, &values),
             transaction.query(&find, &values),
         )?;
+        if let Some(answer) = claimed.made_before() {
+            return transaction.leave(answer).await;
+        }
         let Some(found) = found.first().map(session).transpose()? else {
-            return transaction.leave(None).await;
+            return transaction.leave(Once::Done(None)).await;
         };
-        let metadata = match change(found.metadata) {
+        let metadata = match change(found.metadata.clone()) {
             Ok(metadata) => metadata,
-            Err(refused) => return transaction.leave(Some(Err(refused))).await,
+            Err(refused) => return transaction.leave(Once::Done(Some(Err(refused)))).await,
         };
-        let status = status.unwrap_or(&found.status);
-        let values: [&(dyn ToSql + Sync); 3] = [&found.id.0, &status, &metadata];
-        let (rows, ()) = try_join!(transaction.query(&update, &values), transaction.commit())?;
+        let status = status.unwrap_or(&found.status).to_owned();
+        let changed = Session { status, metadata, ..found };
+        let kept = InSession { session: changed.id, answer: changed };
+        let changed = &kept.answer;
+        let values: [&(dyn ToSql + Sync); 3] = [&changed.id.0, &changed.status, &changed.metadata];
+        try_join!(
+            transaction.execute(&update, &values),
+            requests.answer(&transaction, path.tenant, path.user, request, &kept),
+            transaction.commit()
+        )?;
         transaction.end();
-        Ok(rows.first().map(session).transpose()?.map(Ok))
+        Ok(Once::Done(Some(Ok(kept.answer))))
     }
 
     /// The events of a session after a version, of one type or of all: at most `limit`, and 2 MiB of them unless a single one

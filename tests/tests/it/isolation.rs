@@ -6,7 +6,7 @@ mod attack;
 mod stage;
 
 pub(crate) use self::attack::Variant;
-use self::attack::{Call, known, tool_arguments, variants};
+use self::attack::{Call, is_hot, known, tool_arguments, variants};
 use self::stage::Response;
 pub(crate) use self::stage::Stage;
 use serde_json::{Value, json};
@@ -20,6 +20,13 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
         }
     }
     operations
+}
+
+/// The operations of every function that answers over HTTP.
+async fn everything(stage: &Stage) -> Vec<(String, String, Value)> {
+    let mut all = operations(&stage.document().await);
+    all.extend(operations(&stage.webhook_document().await));
+    all
 }
 
 /// A text without numbers so long that only a clock gives them: versions of what hot state keeps.
@@ -126,10 +133,9 @@ impl Checked {
 async fn attack(stage: &Stage, tenant: &str, user: &str, is_other_tenant: bool) -> Checked {
     let victim = &stage.victim;
     let before = stage.everything_of_the_victim().await;
-    let document = stage.document().await;
     let secrets = stage.secrets(is_other_tenant).await;
     let mut checked = Checked { calls: 0, failures: Vec::new() };
-    for (method, path, operation) in operations(&document) {
+    for (method, path, operation) in everything(stage).await {
         let call = known(&method, &path, victim);
         let call =
             call.unwrap_or_else(|| panic!("nobody has said how to attack {method} {path}: see attack.rs"));
@@ -176,6 +182,7 @@ async fn attack(stage: &Stage, tenant: &str, user: &str, is_other_tenant: bool) 
             }
         }
     }
+    stage.ingest().await;
     let after = stage.everything_of_the_victim().await;
     for (what, was) in &before {
         if after.get(what) != Some(was) {
@@ -204,6 +211,61 @@ async fn the_user_of_that_name_in_another_tenant_sees_and_changes_nothing() {
     let stage = Stage::set().await;
     stage.plant_for_everybody().await;
     report(&attack(&stage, "rival", "ada", true).await, 15);
+}
+
+#[tokio::test]
+async fn a_key_of_another_tenant_opens_nothing_of_the_tenant_that_is_named() {
+    let stage = Stage::set().await;
+    let key = stage.key_of("rival").await;
+    let before = stage.everything_of_the_victim().await;
+    let mut refused = 0;
+    for (method, path, operation) in operations(&stage.document().await) {
+        let body = match known(&method, &path, &stage.victim) {
+            Some(Call::OfUser(bodies) | Call::OfTenant(bodies)) => bodies.into_iter().next(),
+            Some(Call::Mcp) => Some(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})),
+            _ => continue,
+        };
+        let victim = &stage.victim;
+        let asked = variants(&method, &path, &operation, body.as_ref(), victim.user, victim, Some("1"));
+        let told = stage.send_with_key(&key, victim.tenant, &asked[0]).await;
+        assert_eq!(told.status, 403, "{}: {}", asked[0].text(), told.body);
+        assert!(told.body.contains("afterthought-tenant"), "{}", told.body);
+        refused += 1;
+    }
+    assert!(refused > 50, "{refused}");
+    assert_eq!(stage.everything_of_the_victim().await, before);
+}
+
+#[tokio::test]
+async fn whatever_changes_something_of_a_user_takes_a_key_and_refuses_one_that_stands_for_something_else() {
+    let stage = Stage::set().await;
+    let victim = &stage.victim;
+    let before = stage.everything_of_the_victim().await;
+    for (method, path, operation) in operations(&stage.document().await) {
+        if method == "GET" || !path.starts_with("/v1/users/") {
+            continue;
+        }
+        let parameters = operation["parameters"].as_array().expect("a user is named");
+        let takes_key = parameters.iter().any(|parameter| parameter["name"] == "idempotency-key");
+        // Versions guard what hot state keeps; the others come to the same when they are repeated.
+        let needs_none =
+            is_hot(&path) || ["/erasures", "/resume", "/restore"].iter().any(|end| path.ends_with(end));
+        assert_eq!(takes_key, !needs_none, "{method} {path}");
+        if !takes_key {
+            continue;
+        }
+        let Some(Call::OfUser(bodies)) = known(&method, &path, victim) else { panic!("{method} {path}") };
+        let bodies = if bodies.is_empty() { vec![None] } else { bodies.into_iter().map(Some).collect() };
+        for body in bodies {
+            let mut asked = variants(&method, &path, &operation, body.as_ref(), victim.user, victim, None);
+            let keyed = asked.pop().expect("what changes something is tried with a key");
+            let told = stage.send(victim.tenant, &keyed).await;
+            assert_eq!(told.status, 422, "{}: {}", keyed.text(), told.body);
+            let problem: Value = serde_json::from_str(&told.body).expect("a problem is JSON");
+            assert_eq!(problem["parameter"], "idempotency-key", "{}: {problem}", keyed.text());
+        }
+    }
+    assert_eq!(stage.everything_of_the_victim().await, before);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The operations of this function, and what every one of them is given.
 
+mod once;
 mod path;
 mod question;
 
@@ -15,6 +16,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use self::once::once;
 pub(crate) use self::path::{OfSession, OfUser};
 pub(crate) use self::question::Question;
 use crate::Parts;

@@ -58,7 +58,7 @@ async fn list(
 
 /// Remembers something, by the rules that hold for what agents think. The header `idempotency-key` makes a repeat safe.
 #[utoipa::path(
-    post, path = "/v1/users/{user}/memories", tag = "memories", params(OfUser), request_body = NewMemoryAsked,
+    post, path = "/v1/users/{user}/memories", tag = "memories", params(OfUser, IdempotencyKey), request_body = NewMemoryAsked,
     security(("api_key" = ["ingest"])),
     responses(
         (status = 201, body = MemoryWritten), (status = 400, body = Problem),
@@ -97,7 +97,7 @@ async fn show(
 
 /// Pins a memory, says until when it is kept, or takes its deletion back.
 #[utoipa::path(
-    patch, path = "/v1/users/{user}/memories/{id}", tag = "memories", params(OfMemory), request_body = PatchAsked,
+    patch, path = "/v1/users/{user}/memories/{id}", tag = "memories", params(OfMemory, IdempotencyKey), request_body = PatchAsked,
     security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = MemoryWritten), (status = 400, body = Problem), (status = 404, body = Problem),
@@ -120,7 +120,7 @@ async fn patch(
 
 /// Deletes a memory. It can be taken back until it is cleared away. Of a memory that is deleted the answer is the same.
 #[utoipa::path(
-    delete, path = "/v1/users/{user}/memories/{id}", tag = "memories", params(OfMemory, DeletionAsked),
+    delete, path = "/v1/users/{user}/memories/{id}", tag = "memories", params(OfMemory, DeletionAsked, IdempotencyKey),
     security(("api_key" = ["ingest"])),
     responses(
         (status = 204, description = "It is deleted"), (status = 400, body = Problem), (status = 404, body = Problem),
@@ -143,7 +143,7 @@ async fn delete(
 
 /// Says what is so in place of what a memory says. The correction takes its place.
 #[utoipa::path(
-    post, path = "/v1/users/{user}/memories/{id}/correct", tag = "memories", params(OfMemory),
+    post, path = "/v1/users/{user}/memories/{id}/correct", tag = "memories", params(OfMemory, IdempotencyKey),
     request_body = CorrectionAsked,
     security(("api_key" = ["ingest"])),
     responses(
@@ -168,7 +168,7 @@ async fn correct(
 
 /// Asks for what one session knows to be known to every session of the user.
 #[utoipa::path(
-    post, path = "/v1/users/{user}/memories/{id}/promote", tag = "memories", params(OfMemory),
+    post, path = "/v1/users/{user}/memories/{id}/promote", tag = "memories", params(OfMemory, IdempotencyKey),
     security(("api_key" = ["ingest"])),
     responses(
         (status = 202, body = Promotion), (status = 404, body = Problem),

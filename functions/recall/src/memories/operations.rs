@@ -9,7 +9,7 @@ use store::{
 use super::answer::{MemoryDetails, MemoryPage, MemoryWritten, Promotion};
 use super::request::{CorrectionAsked, ListAsked, NewMemoryAsked, PatchAsked};
 use crate::Parts;
-use crate::http::{Problem, TENANT_HEADER, postgres_is_down};
+use crate::http::{Problem, TENANT_HEADER, once, postgres_is_down};
 
 /// The most events shown of what a memory came from.
 const MOST_EVENTS: u16 = 100;
@@ -211,25 +211,6 @@ impl Parts {
             ),
             Changed::Refused(why) => Problem::unprocessable(field, why.to_owned()),
         })
-    }
-}
-
-/// What came of a request now, or of the same one before.
-fn once<T, U: DeserializeOwned>(made: Once<T>, before: impl FnOnce(U) -> T) -> Result<T, Problem> {
-    match made {
-        Once::Done(answer) => Ok(answer),
-        Once::Repeated(answer) => match serde_json::from_value(answer) {
-            Ok(answer) => Ok(before(answer)),
-            Err(error) => {
-                tracing::error!(%error, "the answer to a request key cannot be read");
-                Err(Problem::unavailable("the answer to the first of these requests"))
-            }
-        },
-        Once::Otherwise => Err(Problem::unprocessable(
-            "idempotency-key",
-            "header `idempotency-key` was used for another request before, expected one of its own"
-                .to_owned(),
-        )),
     }
 }
 

@@ -5,13 +5,14 @@ use domain::{SessionName, TenantId, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{CheckpointRecord, LoadedCheckpoint, Loading, NewCheckpoint, Once, SavedCheckpoint, Saving};
+use store::{CheckpointRecord, LoadedCheckpoint, Loading, NewCheckpoint, SavedCheckpoint, Saving};
 use utoipa::{IntoParams, ToSchema};
 
-use super::event::{key_taken, repeated};
 use super::{check_text, failed, hexadecimal};
 use crate::Parts;
-use crate::http::{Answer, Caller, IdempotencyKey, Json, OfSession, PathOf, Problem, Query, Shared, Whole};
+use crate::http::{
+    Answer, Caller, IdempotencyKey, Json, OfSession, PathOf, Problem, Query, Shared, Whole, once,
+};
 
 /// How large a state may be, in bytes of canonical JSON.
 const MOST_STATE_BYTES: usize = 1024 * 1024;
@@ -202,7 +203,7 @@ impl TryFrom<String> for Place {
 
 /// Saves a checkpoint after the latest one of the session, which is made when it is new.
 #[utoipa::path(
-    post, path = "/v1/users/{user}/sessions/{session}/checkpoints", tag = "sessions", params(OfSession),
+    post, path = "/v1/users/{user}/sessions/{session}/checkpoints", tag = "sessions", params(OfSession, IdempotencyKey),
     request_body = CheckpointAsked,
     security(("api_key" = ["ingest"])),
     responses(
@@ -292,15 +293,10 @@ impl Parts {
             replace: asked.replace.unwrap_or(false),
         };
         let saving = self.store.save_checkpoint(of.path(tenant), &new, request.as_ref()).await;
-        let (saved, was_saved) = match saving.map_err(|error| failed(&error))? {
-            Once::Done(Saving::Saved(saved)) => {
-                let was_saved = saved.was_saved;
-                (saved, was_saved)
-            }
-            Once::Repeated(answer) => (repeated::<SavedCheckpoint>(answer)?, true),
-            Once::Otherwise => return Err(key_taken()),
-            Once::Done(Saving::Stale { latest }) => return Err(stale(asked, latest)),
-            Once::Done(Saving::Beyond { head }) => {
+        let saved = match once(saving.map_err(|error| failed(&error))?, Saving::Saved)? {
+            Saving::Saved(saved) => saved,
+            Saving::Stale { latest } => return Err(stale(asked, latest)),
+            Saving::Beyond { head } => {
                 let detail =
                     format!("field `through` is beyond the session's last version, expected at most {head}");
                 return Err(Problem::invalid("through", detail));
@@ -315,7 +311,7 @@ impl Parts {
             state_size_bytes = saved.state_bytes,
             "checkpoint_saved"
         );
-        Ok((SavedAnswer::of(&of.session, &saved), was_saved))
+        Ok((SavedAnswer::of(&of.session, &saved), saved.was_saved))
     }
 
     async fn list_checkpoints(

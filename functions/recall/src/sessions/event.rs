@@ -4,13 +4,13 @@ use domain::{EventKind, SessionId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::{Appended, Appending, LoggedEvent, NewEvent, Once};
+use store::{Appended, Appending, LoggedEvent, NewEvent};
 use utoipa::{IntoParams, ToSchema};
 
 use super::failed;
 use crate::Parts;
 use crate::http::{
-    Answer, Caller, IdempotencyKey, Json, Moment, OfSession, PathOf, Problem, Query, Shared, Whole,
+    Answer, Caller, IdempotencyKey, Json, Moment, OfSession, PathOf, Problem, Query, Shared, Whole, once,
     page_length,
 };
 
@@ -151,7 +151,7 @@ impl From<LoggedEvent> for EventAnswer {
 
 /// Appends events to a session, which is made when it is new.
 #[utoipa::path(
-    post, path = "/v1/users/{user}/sessions/{session}/events", tag = "sessions", params(OfSession),
+    post, path = "/v1/users/{user}/sessions/{session}/events", tag = "sessions", params(OfSession, IdempotencyKey),
     request_body = EventsAsked,
     security(("api_key" = ["ingest"])),
     responses(
@@ -221,20 +221,18 @@ impl Parts {
             .append_events(tenant, &of.user, of.session.as_str(), &events, expected, request.as_ref())
             .await
             .map_err(|error| failed(&error))?;
-        match appended {
-            Once::Done(Appending::Appended(appended)) => Ok(appended.into()),
-            Once::Done(Appending::Stale { head }) => {
+        match once(appended, Appending::Appended)? {
+            Appending::Appended(appended) => Ok(appended.into()),
+            Appending::Stale { head } => {
                 let detail = format!("the session has version {head}: look at what was appended since");
                 let current = serde_json::json!({"version": head});
                 Err(Problem::conflict("expected_version", detail).with_current(current))
             }
-            Once::Done(Appending::KeyTaken { event }) => {
+            Appending::KeyTaken { event } => {
                 let parameter = format!("events[{event}].idempotency_key");
                 let detail = format!("field `{parameter}` was used in this session for another event");
                 Err(Problem::unprocessable(&parameter, detail))
             }
-            Once::Repeated(answer) => repeated::<Appended>(answer).map(Into::into),
-            Once::Otherwise => Err(key_taken()),
         }
     }
 
@@ -262,17 +260,4 @@ impl EventsAnswer {
     pub(super) fn into_parts(self) -> (i64, Vec<EventAnswer>, Option<i64>) {
         (self.version, self.events, self.next)
     }
-}
-
-/// The answer that a request got when it was made first.
-pub(super) fn repeated<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, Problem> {
-    serde_json::from_value(answer).map_err(|error| {
-        tracing::error!(%error, "a kept answer cannot be read");
-        Problem::unavailable("the answer to this request")
-    })
-}
-
-/// The problem that the key of a request was given to another one.
-pub(super) fn key_taken() -> Problem {
-    Problem::unprocessable("idempotency-key", "this key was used for another request".to_owned())
 }

@@ -6,12 +6,14 @@ use domain::{SessionName, TenantId, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Beginning, Ending, NewOperation, Operation, OperationEnd};
+use store::{Beginning, Ending, InSession, NewOperation, Operation, OperationEnd};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{check_document, check_text, failed};
 use crate::Parts;
-use crate::http::{Answer, Caller, Json, OfSession, PathOf, Problem, Query, Shared, Whole, page_length};
+use crate::http::{
+    Answer, Caller, IdempotencyKey, Json, OfSession, PathOf, Problem, Query, Shared, Whole, once, page_length,
+};
 
 /// How large an input or a result may be, in bytes of JSON.
 const MOST_BYTES: usize = 64 * 1024;
@@ -23,7 +25,7 @@ const USUAL_LEASE: u64 = 60;
 const USUAL_PAGE: u16 = 20;
 
 /// An operation that is about to be done.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OperationAsked {
     /// What is done.
@@ -41,7 +43,7 @@ pub(crate) struct OperationAsked {
 }
 
 /// What became of an operation.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EndAsked {
     /// `completed`, if not given.
@@ -56,7 +58,7 @@ pub(crate) struct EndAsked {
     attempt: Option<Whole<1, 2_147_483_647>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum End {
     Completed,
@@ -173,14 +175,14 @@ impl OfOperation {
 
 /// Writes down that an operation is about to be done, so that it is known after a crash.
 #[utoipa::path(
-    post, path = "/v1/users/{user}/sessions/{session}/operations", tag = "sessions", params(OfSession),
-    request_body = OperationAsked,
+    post, path = "/v1/users/{user}/sessions/{session}/operations", tag = "sessions",
+    params(OfSession, IdempotencyKey), request_body = OperationAsked,
     security(("api_key" = ["ingest"])),
     responses(
         (status = 201, body = BegunAnswer),
         (status = 200, body = BegunAnswer, description = "it is done, or somebody is doing it"),
         (status = 400, body = Problem),
-        (status = 422, body = Problem, description = "the key was used for another operation"),
+        (status = 422, body = Problem, description = "a key was used for another operation or request"),
         (status = 503, body = Problem)
     )
 )]
@@ -188,9 +190,10 @@ pub(super) async fn begin_operation(
     State(parts): State<Shared>,
     caller: Caller,
     PathOf(of): PathOf<OfSession>,
+    key: IdempotencyKey,
     Json(asked): Json<OperationAsked>,
 ) -> Result<Response, Problem> {
-    let answer = parts.begin_operation(&caller.tenant, &of, &asked).await?;
+    let answer = parts.begin_operation(&caller.tenant, &of, key, &asked).await?;
     Ok(if answer.begun { Answer::created(answer) } else { Answer::ok(answer) }.into_response())
 }
 
@@ -238,7 +241,7 @@ pub(super) async fn show_operation(
 /// Says what became of an operation; the same again is answered the same.
 #[utoipa::path(
     post, path = "/v1/users/{user}/sessions/{session}/operations/{id}/complete", tag = "sessions",
-    params(OfOperation), request_body = EndAsked,
+    params(OfOperation, IdempotencyKey), request_body = EndAsked,
     security(("api_key" = ["ingest"])),
     responses(
         (status = 200, body = OperationAnswer), (status = 400, body = Problem), (status = 404, body = Problem),
@@ -250,9 +253,10 @@ pub(super) async fn complete_operation(
     State(parts): State<Shared>,
     caller: Caller,
     PathOf(of): PathOf<OfOperation>,
+    key: IdempotencyKey,
     Json(asked): Json<EndAsked>,
 ) -> Result<Answer<OperationAnswer>, Problem> {
-    parts.complete_operation(&caller.tenant, &of, &asked).await.map(Answer::ok)
+    parts.complete_operation(&caller.tenant, &of, key, &asked).await.map(Answer::ok)
 }
 
 impl Parts {
@@ -261,6 +265,7 @@ impl Parts {
         &self,
         tenant: &TenantId,
         of: &OfSession,
+        key: IdempotencyKey,
         asked: &OperationAsked,
     ) -> Result<BegunAnswer, Problem> {
         check_text("name", &asked.name, 200)?;
@@ -274,8 +279,10 @@ impl Parts {
             key: asked.key.as_deref(),
             lease: Duration::from_secs(asked.lease_seconds.map_or(USUAL_LEASE, Whole::to)),
         };
-        let beginning = self.store.begin_operation(of.path(tenant), &new).await;
-        match beginning.map_err(|error| failed(&error))? {
+        let request = key.of("begin operation", &(&of.user, of.session.as_str(), asked));
+        let beginning = self.store.begin_operation(of.path(tenant), &new, request.as_ref()).await;
+        let beginning = beginning.map_err(|error| failed(&error))?;
+        match once(beginning, |kept: InSession<Beginning>| kept.answer)? {
             Beginning::Begun(operation) => Ok(BegunAnswer { begun: true, operation: operation.into() }),
             Beginning::Known(operation) => Ok(BegunAnswer { begun: false, operation: operation.into() }),
             Beginning::KeyTaken(operation) => {
@@ -308,6 +315,7 @@ impl Parts {
         &self,
         tenant: &TenantId,
         of: &OfOperation,
+        key: IdempotencyKey,
         asked: &EndAsked,
     ) -> Result<OperationAnswer, Problem> {
         let end = asked.status.unwrap_or(End::Completed);
@@ -324,8 +332,12 @@ impl Parts {
         }
         let session = OfSession { user: of.user.clone(), session: of.session.clone() };
         let attempt = asked.attempt.map(Whole::to);
-        let ending = self.store.end_operation(session.path(tenant), of.id.get(), attempt, end).await;
-        match ending.map_err(|error| failed(&error))?.ok_or_else(|| of.unknown())? {
+        let (path, id) = (session.path(tenant), of.id.get());
+        let request = key.of("complete operation", &(&of.user, of.session.as_str(), id, asked));
+        let ending = self.store.end_operation(path, id, attempt, end, request.as_ref()).await;
+        let ending = ending.map_err(|error| failed(&error))?;
+        let ending = once(ending, |kept: InSession<Operation>| Some(Ending::Ended(kept.answer)))?;
+        match ending.ok_or_else(|| of.unknown())? {
             Ending::Ended(operation) => Ok(operation.into()),
             Ending::Otherwise(operation) => {
                 let (status, tries) = (&operation.status, operation.attempt);

@@ -5,14 +5,15 @@ use domain::{SessionId, TenantId, UserId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Session, SessionFilter};
+use store::{InSession, Session, SessionFilter};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{check_document, failed};
 use crate::Parts;
 use crate::http::{
-    Answer, Caller, Json, Moment, OfSession, OfUser, PathOf, Problem, Query, Shared, Whole, page_length,
+    Answer, Caller, IdempotencyKey, Json, Moment, OfSession, OfUser, PathOf, Problem, Query, Shared, Whole,
+    once, page_length,
 };
 
 /// How many sessions a page has when nobody says.
@@ -125,7 +126,7 @@ impl From<Session> for SessionAnswer {
 }
 
 /// How a session changes.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SessionChange {
     /// Its status from now on; it says what the application means and changes nothing else.
@@ -167,7 +168,7 @@ pub(super) async fn show_session(
 
 /// Gives a session another status or other metadata.
 #[utoipa::path(
-    patch, path = "/v1/users/{user}/sessions/{session}", tag = "sessions", params(OfSession),
+    patch, path = "/v1/users/{user}/sessions/{session}", tag = "sessions", params(OfSession, IdempotencyKey),
     request_body = SessionChange,
     security(("api_key" = ["ingest"])),
     responses(
@@ -179,9 +180,10 @@ pub(super) async fn change_session(
     State(parts): State<Shared>,
     caller: Caller,
     PathOf(of): PathOf<OfSession>,
+    key: IdempotencyKey,
     Json(change): Json<SessionChange>,
 ) -> Result<Answer<SessionAnswer>, Problem> {
-    parts.change_session(&caller.tenant, &of, change).await.map(Answer::ok)
+    parts.change_session(&caller.tenant, &of, key, change).await.map(Answer::ok)
 }
 
 /// What came back from the archive.
@@ -252,8 +254,10 @@ impl Parts {
         &self,
         tenant: &TenantId,
         of: &OfSession,
+        key: IdempotencyKey,
         change: SessionChange,
     ) -> Result<SessionAnswer, Problem> {
+        let request = key.of("change session", &(&of.user, of.session.as_str(), &change));
         let patch = Value::Object(change.metadata.unwrap_or_default());
         let merge = |mut metadata: Value| {
             json_patch::merge(&mut metadata, &patch);
@@ -261,9 +265,10 @@ impl Parts {
             Ok::<_, Problem>(metadata)
         };
         let status = change.status.map(Status::as_str);
-        let changed = self.store.update_session(of.path(tenant), status, merge).await;
-        let changed = changed.map_err(|error| failed(&error))?.ok_or_else(|| of.unknown())?;
-        changed.map(Into::into)
+        let changed = self.store.update_session(of.path(tenant), status, merge, request.as_ref()).await;
+        let changed = changed.map_err(|error| failed(&error))?;
+        let changed = once(changed, |kept: InSession<Session>| Some(Ok(kept.answer)))?;
+        changed.ok_or_else(|| of.unknown())?.map(Into::into)
     }
 }
 

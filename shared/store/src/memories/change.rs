@@ -3,7 +3,7 @@ use futures::try_join;
 use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
-use super::record::{Locked, Locks, append, left, made_before, observation_of};
+use super::record::{Locked, Locks, append, come_to_nothing, observation_of};
 use super::{Changed, MemoryChange};
 use crate::append::Appends;
 use crate::commit::{Writes, write_run};
@@ -56,21 +56,22 @@ impl Store {
             transaction.prepare(include_str!("../../queries/find_holder_of_key.sql")),
             transaction.prepare(include_str!("../../queries/delete_retraction.sql")),
         )?;
-        let ((), claimed, found) = try_join!(
+        let ((), claimed, (), found) = try_join!(
             transaction.begin(),
             requests.claim(&transaction, tenant, user, request),
+            transaction.mark(),
             locks.find(&transaction, tenant, user, id),
         )?;
-        if let Some(answer) = made_before(claimed) {
-            return left(transaction, answer).await;
+        if let Some(answer) = claimed.made_before() {
+            return transaction.leave(answer).await;
         }
-        let Some(found) = found else { return left(transaction, Once::Done(Changed::Unknown)).await };
+        let Some(found) = found else { return transaction.leave(Once::Done(Changed::Unknown)).await };
         if let Some(refused) = found.refuses() {
-            return left(transaction, Once::Done(refused)).await;
+            return transaction.leave(Once::Done(refused)).await;
         }
         if patch.expires_at.flatten().is_some_and(|until| until <= found.at) {
             let refused = Changed::Refused("`expires_at` is not after now, expected a time to come or null");
-            return left(transaction, Once::Done(refused)).await;
+            return transaction.leave(Once::Done(refused)).await;
         }
         let is_restored = patch.restore && found.status == "deleted";
         let session = found.session();
@@ -87,7 +88,7 @@ impl Store {
             locks.lock(&transaction, id),
             async { transaction.query(&find_other, &[&id.0]).await },
         )?;
-        let Some(own) = &locked.own else { return left(transaction, Once::Done(Changed::Unknown)).await };
+        let Some(own) = &locked.own else { return transaction.leave(Once::Done(Changed::Unknown)).await };
         let (version, status): (i64, &str) = (own.try_get("version")?, own.try_get("status")?);
         let valid_to: Option<Timestamp> = own.try_get("valid_to")?;
         let refused = if (status == "deleted") != is_restored {
@@ -104,7 +105,7 @@ impl Store {
             None
         };
         if let Some(refused) = refused {
-            return left(transaction, Once::Done(refused)).await;
+            return transaction.leave(Once::Done(refused)).await;
         }
         let pinned: bool = own.try_get("pinned")?;
         let expires_at: Option<Timestamp> = own.try_get("expires_at")?;
@@ -120,13 +121,12 @@ impl Store {
             sessions: if is_restored { locked.sessions.clone() } else { Vec::new() },
         };
         if !changes {
-            return left(transaction, Once::Done(Changed::Done(answer))).await;
+            return come_to_nothing(transaction, &requests, (tenant, user), request, answer).await;
         }
         let status = is_restored.then_some("active");
         let until = patch.expires_at.flatten();
         let values: [&(dyn ToSql + Sync); 5] =
             [&id.0, &status, &patch.pinned, &patch.expires_at.is_some(), &until];
-        let stored = serde_json::to_value(&answer).expect("it holds only texts, numbers and identifiers");
         try_join!(
             transaction.execute(&change, &values),
             async {
@@ -135,7 +135,7 @@ impl Store {
                 }
                 transaction.execute(&unretract, &[&id.0]).await
             },
-            requests.answer(&transaction, tenant, user, request, &stored),
+            requests.answer(&transaction, tenant, user, request, &answer),
             transaction.commit(),
         )?;
         transaction.end();
@@ -177,20 +177,22 @@ impl Store {
             transaction.prepare(include_str!("../../queries/change_memory.sql")),
             transaction.prepare(include_str!("../../queries/insert_retraction.sql")),
         )?;
-        let ((), claimed, found) = try_join!(
+        let ((), claimed, (), found) = try_join!(
             transaction.begin(),
             requests.claim(&transaction, tenant, user, request),
+            transaction.mark(),
             locks.find(&transaction, tenant, user, id),
         )?;
-        if let Some(answer) = made_before(claimed) {
-            return left(transaction, answer).await;
+        if let Some(answer) = claimed.made_before() {
+            return transaction.leave(answer).await;
         }
-        let Some(found) = found else { return left(transaction, Once::Done(Changed::Unknown)).await };
+        let Some(found) = found else { return transaction.leave(Once::Done(Changed::Unknown)).await };
         if let Some(refused) = found.refuses() {
-            return left(transaction, Once::Done(refused)).await;
+            return transaction.leave(Once::Done(refused)).await;
         }
         if found.status == "deleted" {
-            return left(transaction, Once::Done(Changed::Done(gone(id, found.version)))).await;
+            let answer = gone(id, found.version);
+            return come_to_nothing(transaction, &requests, (tenant, user), request, answer).await;
         }
         let session = found.session();
         let record = observation_of("delete", id);
@@ -199,15 +201,16 @@ impl Store {
             locks.lock(&transaction, id),
         )?;
         let Locked { own: Some(own), .. } = &locked else {
-            return left(transaction, Once::Done(Changed::Unknown)).await;
+            return transaction.leave(Once::Done(Changed::Unknown)).await;
         };
         let version: i64 = own.try_get("version")?;
         if own.try_get::<_, &str>("status")? == "deleted" {
-            return left(transaction, Once::Done(Changed::Done(gone(id, version)))).await;
+            let answer = gone(id, version);
+            return come_to_nothing(transaction, &requests, (tenant, user), request, answer).await;
         }
         if seen.is_some_and(|seen| seen != version) {
             let holder = locked.holder_id()?;
-            return left(transaction, Once::Done(Changed::Stale(holder))).await;
+            return transaction.leave(Once::Done(Changed::Stale(holder))).await;
         }
         let memory = row::memory(own)?;
         let answer = MemoryChange {
@@ -215,7 +218,6 @@ impl Store {
             sessions: locked.sessions.clone(),
             ..gone(id, version + 1)
         };
-        let stored = serde_json::to_value(&answer).expect("it holds only texts, numbers and identifiers");
         let (key, wording) = (key_digest(&memory.key), wording_digest(&memory.content));
         let closing = Closing {
             memory: id,
@@ -236,7 +238,7 @@ impl Store {
                 transaction.execute(&retract, &[&id.0, &digests.0, &digests.1, &"deleted"]).await
             },
             write_run(&transaction, &writes, &window, &run, &effects, &nothing_new),
-            requests.answer(&transaction, tenant, user, request, &stored),
+            requests.answer(&transaction, tenant, user, request, &answer),
             transaction.commit(),
         )?;
         transaction.end();

@@ -6,12 +6,11 @@ use futures::try_join;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::record::{Locked, Locks, append, left, made_before, observation};
+use super::record::{Locked, Locks, append, come_to_nothing, observation};
 use super::{Changed, MemoryChange};
 use crate::append::Appends;
 use crate::commit::{Writes, write_memories, write_run};
 use crate::conflict::until_alone;
-use crate::connect::Transaction;
 use crate::once::Requests;
 use crate::{Effects, Error, Once, RequestKey, Store, row};
 
@@ -74,21 +73,22 @@ impl Store {
             transaction.prepare(include_str!("../../queries/insert_retraction.sql")),
             transaction.prepare("update afterthought.memories set expires_at = $2 where id = $1"),
         )?;
-        let ((), claimed, found) = try_join!(
+        let ((), claimed, (), found) = try_join!(
             transaction.begin(),
             requests.claim(&transaction, tenant, user, request),
+            transaction.mark(),
             locks.find(&transaction, tenant, user, given.memory),
         )?;
-        if let Some(answer) = made_before(claimed) {
-            return left(transaction, answer).await;
+        if let Some(answer) = claimed.made_before() {
+            return transaction.leave(answer).await;
         }
-        let Some(found) = found else { return left(transaction, Once::Done(Changed::Unknown)).await };
+        let Some(found) = found else { return transaction.leave(Once::Done(Changed::Unknown)).await };
         if let Some(refused) = found.refuses() {
-            return left(transaction, Once::Done(refused)).await;
+            return transaction.leave(Once::Done(refused)).await;
         }
         if given.valid_from.is_some_and(|since| since > found.at) {
             let refused = Changed::Refused("`valid_from` is after now, expected a time that has come");
-            return left(transaction, Once::Done(refused)).await;
+            return transaction.leave(Once::Done(refused)).await;
         }
         let session = found.session();
         let record = observation(
@@ -108,10 +108,11 @@ impl Store {
         };
         let Settled { holds, account, version, expires_at } = match settle(&locked, given, seen)? {
             Ok(settled) => settled,
-            Err(refused) => return left(transaction, Once::Done(refused)).await,
+            Err(refused) => return transaction.leave(Once::Done(refused)).await,
         };
         if holds.content == account.content && holds.data == account.data {
-            return unchanged(transaction, &holds, version).await;
+            let whose = (tenant, user);
+            return come_to_nothing(transaction, &requests, whose, request, unchanged(&holds, version)).await;
         }
 
         let through = window.through();
@@ -146,7 +147,6 @@ impl Store {
             event: Some((session.to_owned(), through)),
             sessions: locked.sessions.into_iter().chain([window.session]).collect(),
         };
-        let stored = serde_json::to_value(&answer).expect("it holds only texts, numbers and identifiers");
         let (key, wording) = (key_digest(&holds.key), wording_digest(&holds.content));
         let effects = Effects::default();
         // What is over anyway is not worth keeping until then.
@@ -164,7 +164,7 @@ impl Store {
                 transaction.execute(&set_expiry, &[&id.0, &expires_at]).await
             },
             write_run(&transaction, &writes, &window, &run, &effects, &reconciled),
-            requests.answer(&transaction, tenant, user, request, &stored),
+            requests.answer(&transaction, tenant, user, request, &answer),
             transaction.commit(),
         )?;
         transaction.end();
@@ -198,19 +198,14 @@ fn settle(
     Ok(Ok(Settled { holds, account, version, expires_at }))
 }
 
-/// Says that the memory says so already, and writes nothing.
-async fn unchanged(
-    transaction: Transaction,
-    holds: &Memory,
-    version: i64,
-) -> Result<Once<Changed<MemoryChange>>, Error> {
-    let change = MemoryChange {
+/// What is said of a memory that says so already.
+fn unchanged(holds: &Memory, version: i64) -> MemoryChange {
+    MemoryChange {
         outcome: "unchanged".to_owned(),
         memory: holds.id,
         version,
         supersedes: None,
         event: None,
         sessions: Vec::new(),
-    };
-    left(transaction, Once::Done(Changed::Done(change))).await
+    }
 }

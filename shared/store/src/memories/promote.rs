@@ -5,7 +5,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::Changed;
-use super::record::{Locks, append, left, made_before, observation_of};
+use super::record::{Locks, append, observation_of};
 use crate::append::Appends;
 use crate::conflict::until_alone;
 use crate::once::Requests;
@@ -68,10 +68,10 @@ impl Store {
             locks.find(&transaction, tenant, user, id),
             async { transaction.query(&find_holder, &[&id.0]).await },
         )?;
-        if let Some(answer) = made_before(claimed) {
-            return left(transaction, answer).await;
+        if let Some(answer) = claimed.made_before() {
+            return transaction.leave(answer).await;
         }
-        let Some(found) = found else { return left(transaction, Once::Done(Changed::Unknown)).await };
+        let Some(found) = found else { return transaction.leave(Once::Done(Changed::Unknown)).await };
         let refused = if let Some(refused) = found.refuses() {
             Some(refused)
         } else if found.status == "deleted" {
@@ -85,15 +85,14 @@ impl Store {
             None
         };
         if let Some(refused) = refused {
-            return left(transaction, Once::Done(refused)).await;
+            return transaction.leave(Once::Done(refused)).await;
         }
         let session = found.session();
         let record = observation_of("promote", id);
         let (window, _run) =
             append(&transaction, &appends, (tenant, user, session), record, found.at).await?;
         let promoted = Promoted { memory: id, session: session.to_owned(), version: window.through() };
-        let answer = serde_json::to_value(&promoted).expect("it holds only texts, numbers and identifiers");
-        try_join!(requests.answer(&transaction, tenant, user, request, &answer), transaction.commit(),)?;
+        try_join!(requests.answer(&transaction, tenant, user, request, &promoted), transaction.commit())?;
         transaction.end();
         Ok(Once::Done(Changed::Done(promoted)))
     }

@@ -8,11 +8,11 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
-use super::Changed;
+use super::{Changed, MemoryChange};
 use crate::append::{Appends, NewEvent};
 use crate::connect::Transaction;
-use crate::once::Claimed;
-use crate::{Error, Once, Run};
+use crate::once::Requests;
+use crate::{Error, Once, RequestKey, Run};
 
 /// The session that takes what an application does to a user's memories, where it names none.
 const OWN_SESSION: &str = "memories";
@@ -195,18 +195,19 @@ impl Locked {
     }
 }
 
-/// The answer to a request that was made before, and to one whose key belongs to another.
-pub(super) fn made_before<T>(claimed: Claimed) -> Option<Once<T>> {
-    match claimed {
-        Claimed::New => None,
-        Claimed::Repeated(answer) => Some(Once::Repeated(answer)),
-        Claimed::Otherwise => Some(Once::Otherwise),
-    }
-}
-
-/// Gives the connection back with nothing done.
-pub(super) async fn left<T>(transaction: Transaction, answer: T) -> Result<T, Error> {
-    transaction.rollback().await?;
+/// Keeps the answer to a request that comes to nothing, and nothing of what was done since the transaction was marked.
+pub(super) async fn come_to_nothing(
+    transaction: Transaction,
+    requests: &Requests,
+    (tenant, user): (&TenantId, &UserId),
+    request: Option<&RequestKey>,
+    answer: MemoryChange,
+) -> Result<Once<Changed<MemoryChange>>, Error> {
+    try_join!(
+        transaction.undo(),
+        requests.answer(&transaction, tenant, user, request, &answer),
+        transaction.commit(),
+    )?;
     transaction.end();
-    Ok(answer)
+    Ok(Once::Done(Changed::Done(answer)))
 }

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::MemoryChange;
-use super::record::{append, left, made_before, observation, session_or_own};
+use super::record::{append, observation, session_or_own};
 use crate::append::Appends;
 use crate::commit::{Writes, write_memories, write_run};
 use crate::conflict::until_alone;
@@ -88,11 +88,11 @@ impl Store {
             transaction.query(&find_session, &own),
             transaction.query(&find_evidence, &events),
         )?;
-        if let Some(answer) = made_before(claimed) {
-            return left(transaction, answer).await;
+        if let Some(answer) = claimed.made_before() {
+            return transaction.leave(answer).await;
         }
         if what.session.is_some() && session.is_empty() {
-            return left(transaction, Once::Done(Remembered::UnknownSession)).await;
+            return transaction.leave(Once::Done(Remembered::UnknownSession)).await;
         }
         let mut evidence = Vec::with_capacity(found.len());
         let mut positions = BTreeSet::new();
@@ -105,7 +105,7 @@ impl Store {
         }
         if let Some((unknown, _)) = (0..what.evidence.len()).zip(1..).find(|(_, at)| !positions.contains(at))
         {
-            return left(transaction, Once::Done(Remembered::UnknownEvidence(unknown))).await;
+            return transaction.leave(Once::Done(Remembered::UnknownEvidence(unknown))).await;
         }
         let memory = NewMemory { evidence, ..what.memory.clone() };
         let at = at.first().expect("now is a row").try_get("at")?;
@@ -130,7 +130,7 @@ impl Store {
         let entry = reconciled.ledger.first().expect("a thought has a line in the ledger");
         let Some(id) = entry.memory else {
             let reason = entry.reason.unwrap_or(Dropped::EmptyContent);
-            return left(transaction, Once::Done(Remembered::Dropped(reason))).await;
+            return transaction.leave(Once::Done(Remembered::Dropped(reason))).await;
         };
         let effects = Effects { thoughts, ..Effects::default() };
         let ((), (), (), version) = try_join!(
@@ -152,8 +152,7 @@ impl Store {
             event: Some((session.to_owned(), window.through())),
             sessions: if entry.outcome == Outcome::Pending { Vec::new() } else { vec![window.session] },
         };
-        let answer = serde_json::to_value(&change).expect("it holds only texts, numbers and identifiers");
-        try_join!(requests.answer(&transaction, tenant, user, request, &answer), transaction.commit(),)?;
+        try_join!(requests.answer(&transaction, tenant, user, request, &change), transaction.commit())?;
         transaction.end();
         Ok(Once::Done(Remembered::Done(change)))
     }

@@ -49,7 +49,13 @@ pub(crate) enum Call {
 pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
     let evidence = json!([{"session": victim.session, "version": 1}]);
     Some(match (method, path) {
-        ("GET", "/v1/health") => Call::Open,
+        // Whose a webhook is, its signature says.
+        ("GET", "/v1/health") | ("POST", "/v1/webhooks/{source}") => Call::Open,
+        ("POST", "/v1/events") => {
+            let said =
+                json!({"user": victim.user, "session": victim.session, "role": "user", "content": "hello"});
+            Call::OfTenant(vec![json!({"events": [said]})])
+        }
         ("POST", "/v1/mcp") => Call::Mcp,
         (_, path) if path.starts_with("/v1/admin/") => Call::Operator,
         ("GET" | "DELETE", path)
@@ -138,7 +144,7 @@ pub(crate) fn known(method: &str, path: &str, victim: &Victim) -> Option<Call> {
 }
 
 /// Whether hot state keeps it.
-fn is_hot(path: &str) -> bool {
+pub(crate) fn is_hot(path: &str) -> bool {
     path.ends_with("/working-memory") || path.ends_with("/tools/{tool}")
 }
 

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Reach, SessionId, TenantId, WakeUp};
 use indexer::Indexer;
+use ingester::Ingester;
 use lambda_http::{Body, RequestExt};
 use model::Embedder;
+use queue::SqsEvent;
 use recall::{Admin, Recall};
 use runtime::Services;
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use tokio_postgres::Client;
 use uuid::Uuid;
+use webhook::Webhook;
 
 use crate::delivery::deliver;
 use crate::ground::Ground;
@@ -30,6 +33,12 @@ const TENANT_MARK: &str = "numbat";
 pub(crate) struct Stage {
     pub(crate) victim: Victim,
     recall: Recall,
+    /// The same function where keys are required.
+    keyed: Recall,
+    webhook: Webhook,
+    ingester: Ingester,
+    /// Of what the webhook has accepted.
+    queue: String,
     aws: TestAws,
     owner: Client,
     hot_table: String,
@@ -60,16 +69,26 @@ fn written(value: &AttributeValue) -> String {
 impl Stage {
     pub(crate) async fn set() -> Self {
         let ground = Ground::lay().await;
+        let queue = ground.aws.create_fifo_queue("ingest").await.unwrap();
         let services = ground
-            .services(&[("WAKE_UP_QUEUES", &ground.routes(&["indexer"]).await), ("ADMIN_API", "true")])
+            .services(&[
+                ("WAKE_UP_QUEUES", &ground.routes(&["indexer"]).await),
+                ("ADMIN_API", "true"),
+                (webhook::QUEUE, &queue),
+                (ingester::DEAD_LETTERS, &ground.aws.create_fifo_queue("ingest-dlq").await.unwrap()),
+            ])
             .await;
         ground.tenants(&["acme", "rival", "empty"]).await;
         let Ground { database, aws, owner } = ground;
-        let recall =
+        let function = || {
             Recall::new(services.store.clone(), services.hot.clone(), Embedder::BuiltIn, services.now)
                 .with_indexer(services.publisher.clone(), &services.config.routes)
                 .with_admin(Admin::from_services(&services).unwrap())
-                .with_webhooks(sealer(), Reach::Public, None);
+                .with_webhooks(sealer(), Reach::Public, None)
+        };
+        let (recall, keyed) = (function(), function().with_guard(|guard| guard.with_keys_required(true)));
+        let webhook = Webhook::from_services(&services).await.unwrap();
+        let ingester = Ingester::from_services(&services).unwrap();
         let victim = Victim {
             tenant: "acme",
             user: "ada",
@@ -85,7 +104,18 @@ impl Stage {
             source_name: "quokka-source",
         };
         let hot_table = services.config.hot_table.clone();
-        let mut stage = Self { victim, recall, aws, owner, hot_table, _database: database };
+        let mut stage = Self {
+            victim,
+            recall,
+            keyed,
+            webhook,
+            ingester,
+            queue,
+            aws,
+            owner,
+            hot_table,
+            _database: database,
+        };
         stage.plant(&services).await;
         stage.plant_state().await;
         stage.plant_source().await;
@@ -309,6 +339,38 @@ impl Stage {
 
     /// Sends a request as a tenant.
     pub(crate) async fn send(&self, tenant: &str, variant: &Variant) -> Response {
+        self.send_to(&self.recall, tenant, variant).await
+    }
+
+    /// Sends a request about a tenant with a key, where keys are required.
+    pub(crate) async fn send_with_key(&self, key: &str, tenant: &str, variant: &Variant) -> Response {
+        let mut variant = variant.clone();
+        variant.headers.push(("authorization", format!("Bearer {key}")));
+        self.send_to(&self.keyed, tenant, &variant).await
+    }
+
+    /// A key of a tenant with which everything may be done.
+    pub(crate) async fn key_of(&self, tenant: &str) -> String {
+        let body = json!({"name": "test", "scopes": ["read", "ingest", "admin"]});
+        let told = self.send(tenant, &Variant { body: Some(body), ..Variant::new("POST", "/v1/keys") }).await;
+        let told: Value = serde_json::from_str(&told.body).unwrap();
+        told["key"].as_str().unwrap_or_else(|| panic!("a key is shown once: {told}")).to_owned()
+    }
+
+    /// Stores what the webhook has accepted.
+    pub(crate) async fn ingest(&self) {
+        let messages = self.aws.drain(&self.queue).await.unwrap();
+        let records: Vec<Value> = messages
+            .iter()
+            .map(|message| json!({"messageId": message.message_id(), "body": message.body(), "attributes": {}}))
+            .collect();
+        let event: SqsEvent = serde_json::from_value(json!({ "Records": records })).unwrap();
+        let response = self.ingester.handle(event).await;
+        assert!(response.batch_item_failures.is_empty(), "not everything was stored");
+    }
+
+    /// Sends a request to the function that has its path.
+    async fn send_to(&self, recall: &Recall, tenant: &str, variant: &Variant) -> Response {
         let mut request = http::Request::builder()
             .method(variant.method.as_str())
             .uri(&variant.target)
@@ -326,7 +388,12 @@ impl Stage {
             }
             None => Body::Empty,
         };
-        let response = self.recall.handle(request.body(body).unwrap()).await;
+        let request = request.body(body).unwrap();
+        let response = if variant.target.starts_with("/v1/events") {
+            self.webhook.handle(request).await
+        } else {
+            recall.handle(request).await
+        };
         let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
         Response {
@@ -347,6 +414,13 @@ impl Stage {
     pub(crate) async fn document(&self) -> Value {
         let told = self.send("acme", &Variant::new("GET", "/v1/openapi.json")).await;
         serde_json::from_str(&told.body).unwrap()
+    }
+
+    /// The webhook's.
+    pub(crate) async fn webhook_document(&self) -> Value {
+        let request = http::Request::builder().uri("/v1/openapi.json").header("host", "webhook.test");
+        let told = self.webhook.handle(request.body(Body::Empty).unwrap()).await;
+        serde_json::from_slice(told.body()).unwrap()
     }
 
     /// The tools, as a client that is set up for `user` sees them.

@@ -131,6 +131,48 @@ async fn a_repeat_with_the_same_key_after_a_lost_answer_has_one_effect() {
 }
 
 #[tokio::test]
+async fn an_answer_is_kept_also_when_there_was_nothing_to_do() {
+    let stage = Stage::set().await;
+    let memory = home(&stage).await;
+    let path = format!("/memories/{memory}");
+    let ask = async |method: &str, path: &str, body: Option<Value>, key: &str| {
+        stage.ask_as(("default", "ada"), method, path, body.as_ref(), Some(key)).await
+    };
+    let words = stage.get(&path).await["content"].clone();
+    let correct = async |version: i64, content: &Value, key: &str| {
+        let body = json!({"version": version, "content": content});
+        ask("POST", &format!("{path}/correct"), Some(body), key).await
+    };
+    let events = "select count(*) from afterthought.session_events";
+    let before = stage.number(events).await;
+    let same = correct(1, &words, "same").await;
+    assert_eq!((same.status, &same.body["outcome"]), (200, &json!("unchanged")), "{}", same.body);
+    let unpinned = json!({"version": 1, "pinned": false});
+    let as_it_is = ask("PATCH", &path, Some(unpinned.clone()), "unpin").await;
+    assert_eq!((as_it_is.status, &as_it_is.body["outcome"]), (200, &json!("unchanged")), "{}", as_it_is.body);
+    assert_eq!(stage.number(events).await, before, "nothing is written down of what changed nothing");
+
+    let pinned = stage.ask("PATCH", &path, Some(&json!({"version": 1, "pinned": true}))).await;
+    assert_eq!(pinned.status, 200, "{}", pinned.body);
+    assert_eq!(ask("PATCH", &path, Some(unpinned), "unpin").await, as_it_is);
+    assert_eq!(correct(1, &words, "same").await, same);
+    let shown = stage.get(&path).await;
+    assert_eq!((&shown["pinned"], &shown["version"]), (&json!(true), &json!(2)));
+    let other = correct(2, &json!("Ada lives elsewhere"), "same").await;
+    assert_eq!((other.status, &other.body["parameter"]), (422, &json!("idempotency-key")), "{}", other.body);
+
+    for key in ["delete", "delete again"] {
+        assert_eq!(ask("DELETE", &path, None, key).await.status, 204);
+    }
+    let back = stage.ask("PATCH", &path, Some(&json!({"version": 3, "status": "active"}))).await;
+    assert_eq!(back.status, 200, "{}", back.body);
+    for key in ["delete", "delete again"] {
+        assert_eq!(ask("DELETE", &path, None, key).await.status, 204);
+    }
+    assert_eq!(stage.get(&path).await["status"], "active", "a repeat has no effect of its own");
+}
+
+#[tokio::test]
 async fn a_correction_and_an_agent_at_once_leave_the_one_that_was_said_last() {
     let stage = Stage::set().await;
     for round in 0..3 {

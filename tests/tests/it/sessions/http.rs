@@ -206,6 +206,52 @@ async fn an_agent_goes_on_from_its_checkpoint_with_what_happened_since_and_what_
 }
 
 #[tokio::test]
+async fn a_repeat_whose_answer_was_lost_has_its_effect_once_and_gets_that_answer() {
+    let stage = Stage::set().await;
+    let send = async |method: &str, path: &str, body: &Value, key: &str| {
+        stage.send(method, &format!("/v1/users/ada/sessions/work{path}"), "", body, Some(key)).await
+    };
+    let begin = json!({"name": "book", "input": {"flight": "AA1"}});
+    let (first, second) = tokio::join!(
+        send("POST", "/operations", &begin, "begin"),
+        send("POST", "/operations", &begin, "begin")
+    );
+    assert_eq!((first.0, &first.1["begun"], &first.1["operation"]["id"]), (201, &json!(true), &json!(1)));
+    assert_eq!(second, first, "also when both are on their way at once");
+    assert_eq!(stage.world.count("operations").await, 1);
+
+    let done = json!({"result": {"ticket": 7}, "attempt": 1});
+    let ended = send("POST", "/operations/1/complete", &done, "end").await;
+    assert_eq!((ended.0, &ended.1["status"]), (200, &json!("completed")), "{}", ended.1);
+    assert_eq!(send("POST", "/operations/1/complete", &done, "end").await, ended);
+    assert_eq!(send("POST", "/operations", &begin, "begin").await, first, "as it was answered then");
+
+    let paused = json!({"status": "paused", "metadata": {"step": 1}});
+    let changed = send("PATCH", "", &paused, "change").await;
+    assert_eq!((changed.0, &changed.1["status"]), (200, &json!("paused")), "{}", changed.1);
+    send("PATCH", "", &json!({"status": "active", "metadata": {"step": 2}}), "go on").await;
+    assert_eq!(send("PATCH", "", &paused, "change").await, changed);
+    let (_, session) = stage.get("", "").await;
+    assert_eq!((&session["status"], &session["metadata"]), (&json!("active"), &json!({"step": 2})));
+
+    let saved = send("POST", "/checkpoints", &json!({"node_id": "n", "state": 1}), "save").await;
+    assert_eq!(send("POST", "/checkpoints", &json!({"node_id": "n", "state": 1}), "save").await, saved);
+
+    let other = json!({"status": "failed"});
+    for (method, path, key) in
+        [("PATCH", "", "begin"), ("POST", "/operations/1/complete", "change"), ("PATCH", "", "change")]
+    {
+        let (status, problem) = send(method, path, &other, key).await;
+        assert_eq!(
+            (status, &problem["parameter"]),
+            (422, &json!("idempotency-key")),
+            "{method} {path}: {problem}"
+        );
+    }
+    assert_eq!(stage.get("", "").await.1["status"], "active");
+}
+
+#[tokio::test]
 async fn a_damaged_checkpoint_is_not_answered_and_the_one_before_is_gone_on_from() {
     let stage = Stage::set().await;
     for step in 1..=3 {

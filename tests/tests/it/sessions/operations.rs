@@ -9,8 +9,13 @@ fn booking<'a>(input: &'a serde_json::Value, key: Option<&'a str>) -> NewOperati
     NewOperation { name: "book", input, key, lease: Duration::from_mins(1) }
 }
 
+fn done<T: std::fmt::Debug>(made: Once<T>) -> T {
+    let Once::Done(answer) = made else { panic!("{made:?}") };
+    answer
+}
+
 async fn begin(world: &World, new: &NewOperation<'_>) -> Beginning {
-    world.store.begin_operation(world.path("work"), new).await.unwrap()
+    done(world.store.begin_operation(world.path("work"), new, None).await.unwrap())
 }
 
 fn begun(beginning: Beginning) -> Operation {
@@ -19,7 +24,7 @@ fn begun(beginning: Beginning) -> Operation {
 }
 
 async fn end(world: &World, id: i64, attempt: Option<i32>, end: OperationEnd<'_>) -> Option<Ending> {
-    world.store.end_operation(world.path("work"), id, attempt, end).await.unwrap()
+    done(world.store.end_operation(world.path("work"), id, attempt, end, None).await.unwrap())
 }
 
 async fn pending(world: &World) -> Vec<i64> {
@@ -62,8 +67,9 @@ async fn an_end_that_is_said_again_stands_and_another_one_does_not() {
     assert_eq!(end(&world, 2, None, OperationEnd::Completed(&four)).await, None);
     let bob = UserId::new("bob").unwrap();
     let theirs = SessionPath { user: &bob, ..world.path("work") };
-    let unknown = world.store.end_operation(theirs, 1, None, OperationEnd::Completed(&four)).await.unwrap();
-    assert_eq!(unknown, None);
+    let unknown =
+        world.store.end_operation(theirs, 1, None, OperationEnd::Completed(&four), None).await.unwrap();
+    assert_eq!(unknown, Once::Done(None));
 }
 
 #[tokio::test]
@@ -104,4 +110,24 @@ async fn an_operation_whose_lease_ended_or_that_failed_is_begun_again_and_its_ol
     assert!(matches!(end(&world, 1, Some(2), OperationEnd::Failed("no")).await, Some(Ending::Ended(_))));
     assert_eq!(begun(begin(&world, &BOOKING_BY_KEY).await).attempt, 3);
     assert_eq!(pending(&world).await, [1]);
+}
+
+#[tokio::test]
+async fn a_request_that_comes_to_nothing_leaves_its_key() {
+    let world = World::start().await;
+    begun(begin(&world, &BOOKING_BY_KEY).await);
+    let key = request("k", 1);
+    let input = json!({"flight": "AA1"});
+    let other = booking(&input, Some("once"));
+    let taken = world.store.begin_operation(world.path("work"), &other, Some(&key)).await.unwrap();
+    assert!(matches!(done(taken), Beginning::KeyTaken(_)));
+    let end = async |id, end| {
+        done(world.store.end_operation(world.path("work"), id, None, end, Some(&key)).await.unwrap())
+    };
+    assert_eq!(end(9, OperationEnd::Failed("no")).await, None);
+    assert!(matches!(end(1, OperationEnd::Completed(&json!(4))).await, Some(Ending::Ended(_))));
+    assert_eq!(world.count("requests").await, 1);
+    let again =
+        world.store.begin_operation(world.path("work"), &other, Some(&request("k", 2))).await.unwrap();
+    assert_eq!(again, Once::Otherwise, "the last of them took it");
 }

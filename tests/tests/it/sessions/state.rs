@@ -206,13 +206,14 @@ async fn sessions_are_listed_and_changed() {
         }
     };
     let changed =
-        world.store.update_session(world.path("two"), Some("paused"), merged(json!(1))).await.unwrap();
-    let changed = changed.unwrap().unwrap();
+        world.store.update_session(world.path("two"), Some("paused"), merged(json!(1)), None).await.unwrap();
+    let Once::Done(Some(Ok(changed))) = changed else { panic!("{changed:?}") };
     assert_eq!((changed.status.as_str(), changed.metadata), ("paused", json!({"merged": 1})));
     let refused =
-        world.store.update_session(world.path("two"), Some("failed"), |_| Err::<Value, _>("no")).await;
-    assert!(matches!(refused, Ok(Some(Err(_)))));
+        world.store.update_session(world.path("two"), Some("failed"), |_| Err::<Value, _>("no"), None).await;
+    assert!(matches!(refused, Ok(Once::Done(Some(Err(_))))));
     let paused = list(&SessionFilter { status: Some("paused"), after: None }).await;
     assert_eq!(paused.len(), 1, "a change that was refused changed nothing");
-    assert!(world.store.update_session(world.path("none"), None, merged(json!(1))).await.unwrap().is_none());
+    let unknown = world.store.update_session(world.path("none"), None, merged(json!(1)), None).await.unwrap();
+    assert_eq!(unknown, Once::Done(None));
 }
