@@ -253,6 +253,55 @@ async fn a_deleted_memory_does_not_come_back_where_another_holds() {
 }
 
 #[tokio::test]
+async fn what_has_faded_holds_again_when_an_application_wants_it() {
+    let stage = Stage::set().await;
+    let bees = json!({"type": "pattern", "key": "bees", "content": "Ada talks of bees in spring"});
+    let faded = stage.remember(bees.clone()).await;
+    let path = format!("/memories/{}", id(&faded, "memory"));
+    // As the memory-curator closes it.
+    stage
+        .owner
+        .batch_execute(
+            "update afterthought.memories set valid_to = now(), version = version + 1 where key = 'bees'",
+        )
+        .await
+        .unwrap();
+    assert_eq!(stage.listed("type=pattern").await, Vec::<String>::new());
+    let pin = stage.ask("PATCH", &path, Some(&json!({"version": 2, "pinned": true}))).await;
+    assert!(
+        pin.status == 409 && pin.body["detail"].as_str().unwrap().contains("`status` active"),
+        "{}",
+        pin.body
+    );
+    let stale = stage.ask("PATCH", &path, Some(&json!({"version": 1, "status": "active"}))).await;
+    assert_eq!(stale.status, 409, "another version");
+
+    let back = json!({"version": 2, "status": "active", "pinned": true});
+    let back = stage.ask("PATCH", &path, Some(&back)).await;
+    assert_eq!((back.status, &back.body["outcome"]), (200, &json!("changed")), "{}", back.body);
+    let shown = stage.get(&path).await;
+    assert_eq!(
+        json!([shown["status"], shown["pinned"], shown["valid_to"], shown["access_count"]]),
+        json!(["active", true, null, 1]),
+        "it was asked for, and does not fade again at once"
+    );
+    let found = stage.get("/recall?query=bees+in+spring").await;
+    assert_eq!(found["memories"][0]["content"], "Ada talks of bees in spring");
+
+    stage
+        .owner
+        .batch_execute(
+            "update afterthought.memories set valid_to = now(), version = version + 1 where key = 'bees'",
+        )
+        .await
+        .unwrap();
+    let anew = stage.remember(bees).await;
+    let version = stage.get(&path).await["version"].clone();
+    let taken = stage.ask("PATCH", &path, Some(&json!({"version": version, "status": "active"}))).await;
+    assert_eq!((taken.status, &taken.body["current"]["id"]), (409, &anew["memory"]), "{}", taken.body);
+}
+
+#[tokio::test]
 async fn a_correction_may_say_since_when_and_history_says_so_too() {
     let stage = Stage::set().await;
     let wrong = stage.remember(json!({"type": "fact", "key": "home", "content": "Ada lives in Bern"})).await;

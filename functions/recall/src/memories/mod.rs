@@ -95,7 +95,7 @@ async fn show(
     Ok(Answer::ok(details).with_version(version))
 }
 
-/// Pins a memory, says until when it is kept, or takes its deletion back.
+/// Pins a memory, says until when it is kept, takes its deletion back, or has it hold again after it faded.
 #[utoipa::path(
     patch, path = "/v1/users/{user}/memories/{id}", tag = "memories", params(OfMemory, IdempotencyKey), request_body = PatchAsked,
     security(("api_key" = ["ingest"])),

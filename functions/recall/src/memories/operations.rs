@@ -194,7 +194,9 @@ impl Parts {
             }
             Changed::Stale(None) => Problem::conflict(
                 "id",
-                "the memory does not hold any more, and nothing holds in its place".to_owned(),
+                "the memory does not hold any more, and nothing holds in its place; PATCH with `status` active has one \
+                 that faded hold again"
+                    .to_owned(),
             ),
             Changed::Deleted => Problem::conflict(
                 "id",

@@ -263,7 +263,7 @@ pub(crate) struct PatchAsked {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) expires_at: Option<Until>,
-    /// `active` takes a deletion back.
+    /// `active` takes a deletion back, and has a memory that faded hold again.
     pub(crate) status: Option<Restored>,
 }
 
@@ -276,7 +276,7 @@ pub(crate) struct Until(pub(crate) Option<Moment>);
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Restored {
-    /// As it was before it was deleted.
+    /// As it was before it was deleted, or faded.
     Active,
 }
 

@@ -20,12 +20,13 @@ pub struct MemoryPatch {
     pub pinned: Option<bool>,
     /// Until when it is to be kept; `Some(None)` for good. Later than now.
     pub expires_at: Option<Option<Timestamp>>,
-    /// Whether a deleted memory is to be as it was.
+    /// Whether a deleted memory is to be as it was, and one that faded is to hold again.
     pub restore: bool,
 }
 
 impl Store {
-    /// Changes what an application may change of a memory beside what it says, or takes its deletion back.
+    /// Changes what an application may change of a memory beside what it says, takes its deletion back, or has it hold again
+    /// after nobody needed it. The latter counts as handing it out once, or it would fade again at once.
     pub async fn change_memory(
         &self,
         tenant: &TenantId,
@@ -51,10 +52,11 @@ impl Store {
             Appends::prepare(&transaction),
             Locks::prepare(&transaction),
         )?;
-        let (change, find_other, unretract) = try_join!(
+        let (change, find_other, unretract, count) = try_join!(
             transaction.prepare(include_str!("../../queries/change_memory.sql")),
             transaction.prepare(include_str!("../../queries/find_holder_of_key.sql")),
             transaction.prepare(include_str!("../../queries/delete_retraction.sql")),
+            transaction.prepare(include_str!("../../queries/count_accesses.sql")),
         )?;
         let ((), claimed, (), found) = try_join!(
             transaction.begin(),
@@ -74,10 +76,13 @@ impl Store {
             return transaction.leave(Once::Done(refused)).await;
         }
         let is_restored = patch.restore && found.status == "deleted";
+        let is_reopened =
+            patch.restore && found.status == "active" && found.valid_to.is_some() && !found.is_replaced;
+        let comes_back = is_restored || is_reopened;
         let session = found.session();
         let (event, locked, other) = try_join!(
             async {
-                if !is_restored {
+                if !comes_back {
                     return Ok(None);
                 }
                 let record = observation_of("restore", id);
@@ -96,10 +101,10 @@ impl Store {
             Some(if status == "deleted" { Changed::Deleted } else { Changed::Stale(Some(id)) })
         } else if version != patch.version {
             Some(Changed::Stale(Some(locked.holder_id()?.unwrap_or(id))))
-        } else if is_restored && valid_to.is_none() && !other.is_empty() {
+        } else if comes_back && (is_reopened || valid_to.is_none()) && !other.is_empty() {
             let holds = other.first().map(|row| row.try_get("id")).transpose()?;
             Some(Changed::Stale(holds.map(MemoryId)))
-        } else if !is_restored && valid_to.is_some() {
+        } else if !comes_back && valid_to.is_some() {
             Some(Changed::Stale(locked.holder_id()?))
         } else {
             None
@@ -109,7 +114,7 @@ impl Store {
         }
         let pinned: bool = own.try_get("pinned")?;
         let expires_at: Option<Timestamp> = own.try_get("expires_at")?;
-        let changes = is_restored
+        let changes = comes_back
             || patch.pinned.is_some_and(|wanted| wanted != pinned)
             || patch.expires_at.is_some_and(|wanted| wanted != expires_at);
         let answer = MemoryChange {
@@ -118,15 +123,18 @@ impl Store {
             version: version + i64::from(changes),
             supersedes: None,
             event: event.map(|(_, version)| (session.to_owned(), version)),
-            sessions: if is_restored { locked.sessions.clone() } else { Vec::new() },
+            sessions: if comes_back { locked.sessions.clone() } else { Vec::new() },
         };
         if !changes {
             return come_to_nothing(transaction, &requests, (tenant, user), request, answer).await;
         }
         let status = is_restored.then_some("active");
         let until = patch.expires_at.flatten();
-        let values: [&(dyn ToSql + Sync); 5] =
-            [&id.0, &status, &patch.pinned, &patch.expires_at.is_some(), &until];
+        let values: [&(dyn ToSql + Sync); 6] =
+            [&id.0, &status, &patch.pinned, &patch.expires_at.is_some(), &until, &is_reopened];
+        let (ids, counts, times) = ([id.0], [1_i64], [found.at]);
+        let handed: [&(dyn ToSql + Sync); 4] =
+            [&tenant.as_str(), &ids.as_slice(), &counts.as_slice(), &times.as_slice()];
         try_join!(
             transaction.execute(&change, &values),
             async {
@@ -135,6 +143,7 @@ impl Store {
                 }
                 transaction.execute(&unretract, &[&id.0]).await
             },
+            async { if is_reopened { transaction.execute(&count, &handed).await } else { Ok(0) } },
             requests.answer(&transaction, tenant, user, request, &answer),
             transaction.commit(),
         )?;
@@ -230,7 +239,7 @@ impl Store {
         let effects = Effects { closings: vec![closing], ..Effects::default() };
         let nothing_new = Reconciled::default();
         let (nothing, never): (Option<bool>, Option<Timestamp>) = (None, None);
-        let values: [&(dyn ToSql + Sync); 5] = [&id.0, &"deleted", &nothing, &false, &never];
+        let values: [&(dyn ToSql + Sync); 6] = [&id.0, &"deleted", &nothing, &false, &never, &false];
         try_join!(
             transaction.execute(&change, &values),
             async {

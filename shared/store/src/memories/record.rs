@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) status: String,
     pub(super) version: i64,
     pub(super) valid_to: Option<Timestamp>,
+    /// Whether another one took its place.
+    pub(super) is_replaced: bool,
     /// When the transaction began, by the database's clock.
     pub(super) at: Timestamp,
 }
@@ -39,6 +41,7 @@ impl Found {
             status: row.try_get("status")?,
             version: row.try_get("version")?,
             valid_to: row.try_get("valid_to")?,
+            is_replaced: row.try_get("is_replaced")?,
             at: row.try_get("at")?,
         })
     }
