@@ -21,6 +21,9 @@ pub struct Retraction {
     pub key: [u8; 32],
     /// The digest of its words: [`wording_digest`].
     pub wording: [u8; 32],
+    /// Whether it held until then: nothing is learned under its key. Of one that was history, its own words are ruled out alone:
+    /// what took its place goes on.
+    pub held: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -45,9 +48,11 @@ impl Retractions {
         let newest = evidence.accepted_at.into_iter().chain(elsewhere).max();
         let (key, wording) = (key_digest(&thought.key), wording_digest(&thought.content));
         self.memories.iter().any(|retracted| {
+            let same_words = retracted.wording == wording;
+            let same_key = retracted.key == key && (retracted.held || same_words);
             retracted.scope == thought.scope
                 && retracted.kind == thought.kind
-                && (retracted.key == key || (may_be_twin(thought.kind) && retracted.wording == wording))
+                && (same_key || (may_be_twin(thought.kind) && same_words))
                 && newest.is_none_or(|newest| newest <= retracted.at)
         })
     }
@@ -111,6 +116,7 @@ mod tests {
             kind: MemoryType::Fact,
             key: key_digest("home"),
             wording: wording_digest("Ada lives in Berlin."),
+            held: true,
             at: Timestamp::from_second(5).unwrap(),
         };
         let current = holds.map(|city| Memory {
@@ -151,6 +157,19 @@ mod tests {
                 assert_eq!(outcome(&known, home("other", "Rome", &[2], on_conflict)).0, Outcome::Stored);
             }
         }
+    }
+
+    #[test]
+    fn what_was_taken_out_of_the_history_rules_out_its_own_words_alone() {
+        let mut known = known(Some("Potsdam"));
+        known.retractions.memories[0].held = false;
+        let thought = |key: &str, city: &str| home(key, city, &[4], OnConflict::Supersede);
+        assert_eq!(outcome(&known, thought("home", "Rome")).0, Outcome::Superseded);
+        assert_eq!(outcome(&known, thought("home", "Berlin")), DROPPED);
+        assert_eq!(outcome(&known, thought("other", "Berlin")), DROPPED);
+        let closed = Thought { kind: MemoryType::Action, ..thought("home", "Berlin") };
+        known.retractions.memories[0].kind = MemoryType::Action;
+        assert_eq!(outcome(&known, closed), DROPPED, "of every type under its own key");
     }
 
     #[test]

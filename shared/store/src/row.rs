@@ -71,7 +71,8 @@ pub(crate) fn refusal(row: &Row) -> Result<Refusal, Error> {
     })
 }
 
-/// Reads what was corrected or deleted from the columns `memory_id`, `scope`, `type`, `key`, `wording` and `retracted_at`.
+/// Reads what was corrected or deleted from the columns `memory_id`, `scope`, `type`, `key`, `wording`, `held` and
+/// `retracted_at`.
 pub(crate) fn retraction(row: &Row) -> Result<Retraction, Error> {
     let memory: uuid::Uuid = row.try_get("memory_id")?;
     let (scope, kind): (&str, &str) = (row.try_get("scope")?, row.try_get("type")?);
@@ -84,6 +85,7 @@ pub(crate) fn retraction(row: &Row) -> Result<Retraction, Error> {
         kind: MemoryType::from_name(kind).ok_or_else(|| unknown("retractions", "type", &memory, kind))?,
         key: digest("key")?,
         wording: digest("wording")?,
+        held: row.try_get("held")?,
         at: row.try_get("retracted_at")?,
     })
 }

@@ -253,6 +253,49 @@ async fn a_deleted_memory_does_not_come_back_where_another_holds() {
 }
 
 #[tokio::test]
+async fn what_is_taken_out_of_the_history_leaves_what_holds_to_go_on() {
+    let stage = Stage::set().await;
+    let first = stage.told("first", "I live in Berlin.").await;
+    stage.told("second", "I live in Potsdam.").await;
+    let gone = stage.only("type=fact&status=superseded").await;
+    assert!(gone["content"].as_str().unwrap().contains("Berlin"), "{gone}");
+    let said = stage.say("third", "I live in Hamburg.").await;
+    let path = format!("/memories/{}", id(&gone, "id"));
+    assert_eq!(stage.ask("DELETE", &path, None).await.status, 204);
+    stage.think(said).await;
+    let holds = stage.only("type=fact").await;
+    assert!(
+        holds["content"].as_str().unwrap().contains("Hamburg"),
+        "accepted before, thought about after: {holds}"
+    );
+    stage.replay(first).await;
+    let history = stage.listed("type=fact&status=active,superseded").await;
+    assert!(history.iter().all(|content| !content.contains("Berlin")), "{history:?}");
+
+    let back = json!({"version": gone["version"].as_i64().unwrap() + 1, "status": "active"});
+    let back = stage.ask("PATCH", &path, Some(&back)).await;
+    assert_eq!(back.status, 200, "{}", back.body);
+    assert_eq!(stage.get(&path).await["status"], "superseded", "it is history again");
+    assert_eq!(stage.number("select count(*) from afterthought.retractions").await, 0);
+
+    // One that was corrected stays corrected, whatever becomes of it in the history.
+    let wrong = stage.only("type=fact").await;
+    let right = wrong["content"].as_str().unwrap().replace("Hamburg", "Kiel");
+    let corrected =
+        stage.correct(&id(&wrong, "id"), json!({"version": wrong["version"], "content": right})).await;
+    assert_eq!(corrected.status, 200, "{}", corrected.body);
+    let path = format!("/memories/{}", id(&wrong, "id"));
+    assert_eq!(stage.ask("DELETE", &path, None).await.status, 204);
+    let version = stage.get(&path).await["version"].clone();
+    assert_eq!(
+        stage.ask("PATCH", &path, Some(&json!({"version": version, "status": "active"}))).await.status,
+        200
+    );
+    let corrected = "select count(*) from afterthought.retractions where reason = 'corrected' and held";
+    assert_eq!(stage.number(corrected).await, 1);
+}
+
+#[tokio::test]
 async fn what_has_faded_holds_again_when_an_application_wants_it() {
     let stage = Stage::set().await;
     let bees = json!({"type": "pattern", "key": "bees", "content": "Ada talks of bees in spring"});
