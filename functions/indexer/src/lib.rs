@@ -47,7 +47,7 @@ impl Agent for Indexer {
     async fn think(&self, window: &Window, context: &Context) -> Result<Thoughts, ThinkError> {
         let indexed = think::index_events(&self.embedder, &window.events).await?;
         self.index_memories(&window.tenant, window.session).await?;
-        self.put_context_forward(window, context.now).await?;
+        self.put_context_forward(window, &context.lifetimes, context.now).await?;
         let usage = model::Usage { model: self.embedder.name().to_owned(), ..model::Usage::default() };
         Ok(Thoughts { indexed, usage, ..Thoughts::default() })
     }

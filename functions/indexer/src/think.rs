@@ -1,4 +1,4 @@
-use domain::{Event, EventKind, Memory, MemoryType, SessionId, TenantId, Window};
+use domain::{Event, EventKind, HotLifetimes, Memory, MemoryType, SessionId, TenantId, Window};
 use hot::{ActiveMemory, Put, Read, SessionContext};
 use jiff::Timestamp;
 use model::Embedder;
@@ -123,10 +123,11 @@ impl Indexer {
         Ok(found)
     }
 
-    /// Puts the session's hot context forward to the end of the window.
+    /// Puts the session's hot context forward to the end of the window; it lives as long as the tenant wants.
     pub(crate) async fn put_context_forward(
         &self,
         window: &Window,
+        lifetimes: &HotLifetimes,
         now: Timestamp,
     ) -> Result<(), ThinkError> {
         let before = if window.after == 0 { None } else { self.context_before(window, now).await? };
@@ -144,7 +145,7 @@ impl Indexer {
         {
             (context.active_entities, context.pending_actions) = active(&session.memories);
         }
-        let put = self.hot.put_context(&context, now).await?;
+        let put = self.hot.for_tenant(lifetimes).put_context(&context, now).await?;
         tracing::debug!(context.version, stored = put == Put::Stored, "hot context put forward");
         Ok(())
     }

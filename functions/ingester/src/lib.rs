@@ -12,9 +12,12 @@ mod batch;
 mod measure;
 mod screen;
 mod store_batch;
+mod wanted;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::{AcceptedEvents, TenantId};
 use hot::Hot;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -23,8 +26,8 @@ use runtime::{Config, Services};
 use store::Store;
 
 use crate::batch::{Batch, Delivered};
-use crate::screen::Policies;
 use crate::store_batch::Stored;
+use crate::wanted::Known;
 
 /// The variable with the address of the queue of accepted events.
 pub const QUEUE: &str = "INGEST_QUEUE";
@@ -40,7 +43,7 @@ pub struct Ingester {
     publisher: Publisher,
     queue_url: String,
     dead_letters_url: String,
-    policies: Policies,
+    known: Known,
     now: fn() -> Timestamp,
 }
 
@@ -54,7 +57,7 @@ impl Ingester {
         dead_letters_url: String,
         now: fn() -> Timestamp,
     ) -> Self {
-        Self { store, hot, publisher, queue_url, dead_letters_url, policies: Policies::default(), now }
+        Self { store, hot, publisher, queue_url, dead_letters_url, known: Known::default(), now }
     }
 
     /// A function on the clients of a process; an error names the variable that is missing.
@@ -79,7 +82,7 @@ impl Ingester {
     /// session, so that no order is lost.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let batch = Batch::read(letters(event));
-        measure::received(&batch, self.hot.lifetimes().session_context, (self.now)());
+        measure::received(&batch, |tenant| self.hot_of(tenant).lifetimes().session_context, (self.now)());
         let Stored { stored, failed } = self.store_batch(batch).await;
         let now = (self.now)();
         for delivered in &stored {
@@ -91,10 +94,7 @@ impl Ingester {
             tracing::warn!(%error, "turns that are in the log are still shown as pending");
         }
         if !failed.is_empty() {
-            let waiting = failed.iter().filter_map(|delivered| delivered.accepted.as_ref());
-            if let Err(error) = self.hot.keep_pending(waiting).await {
-                tracing::warn!(%error, "turns that wait for the log may not be shown as pending");
-            }
+            self.keep_pending(failed.iter().filter_map(|delivered| delivered.accepted.as_ref())).await;
             let later: Vec<_> = failed
                 .iter()
                 .map(|delivered| {
@@ -104,6 +104,24 @@ impl Ingester {
             self.publisher.retry_later(&self.queue_url, &later).await;
         }
         batch_response(failed.into_iter().map(|Delivered { letter, .. }| letter.message_id))
+    }
+
+    /// Shows what waits for the log, for as long as each tenant wants.
+    async fn keep_pending<'a>(&self, waiting: impl Iterator<Item = &'a AcceptedEvents>) {
+        let mut of_tenants: BTreeMap<&TenantId, Vec<&AcceptedEvents>> = BTreeMap::new();
+        for accepted in waiting {
+            of_tenants.entry(&accepted.tenant).or_default().push(accepted);
+        }
+        for (tenant, waiting) in of_tenants {
+            if let Err(error) = self.hot_of(tenant).keep_pending(waiting.into_iter()).await {
+                tracing::warn!(%error, "turns that wait for the log may not be shown as pending");
+            }
+        }
+    }
+
+    /// Hot state as a tenant has it, as far as that is known here.
+    fn hot_of(&self, tenant: &TenantId) -> Hot {
+        self.hot.for_tenant(&self.known_lifetimes(tenant))
     }
 }
 

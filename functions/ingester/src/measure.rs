@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use domain::TenantId;
 use jiff::Timestamp;
 
 use crate::batch::{Batch, Delivered};
 
-/// The oldest turn that the log does not have, in percent of the time for which it is shown as pending, and what there is.
-pub(crate) fn received(batch: &Batch, shown_for: Duration, now: Timestamp) {
-    let oldest = batch.accepted().map(|accepted| accepted.accepted_at).min();
-    if let Some(oldest) = oldest {
-        metrics::histogram!("OldestUnflushedPercent").record(percent(oldest, shown_for, now));
+/// The turn that the log does not have and that is nearest to its end, in percent of the time for which it is shown as
+/// pending; that time is the tenant's.
+pub(crate) fn received(batch: &Batch, shown_for: impl Fn(&TenantId) -> Duration, now: Timestamp) {
+    let nearest = batch
+        .accepted()
+        .map(|accepted| percent(accepted.accepted_at, shown_for(&accepted.tenant), now))
+        .max_by(f64::total_cmp);
+    if let Some(nearest) = nearest {
+        metrics::histogram!("OldestUnflushedPercent").record(nearest);
     }
 }
 

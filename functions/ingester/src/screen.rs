@@ -1,64 +1,19 @@
 //! The last gate: what a tenant wants kept out does not get into the log, whoever put it into the queue.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use domain::{AcceptedEvent, GuardAction, GuardPolicy, OWN_PAYLOAD, TenantId};
 use guard::{Found, screen_event};
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use store::NewEvent;
 
 use crate::Ingester;
 use crate::batch::Delivered;
-use crate::store_batch::PATIENCE;
-
-/// For how long a process believes what it read.
-const BELIEVED: SignedDuration = SignedDuration::from_secs(30);
-/// Of how many tenants a process remembers what they want.
-const MOST_KNOWN: usize = 10_000;
-
-/// What tenants want kept out, and when that was read.
-#[derive(Debug, Default)]
-pub(crate) struct Policies(Mutex<HashMap<TenantId, (Timestamp, GuardPolicy)>>);
-
-impl Policies {
-    fn last(&self, tenant: &TenantId) -> Option<(Timestamp, GuardPolicy)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied()
-    }
-
-    fn remember(&self, tenant: &TenantId, policy: GuardPolicy, now: Timestamp) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KNOWN {
-            known.clear();
-        }
-        known.insert(tenant.clone(), (now, policy));
-    }
-}
+use crate::wanted::Wanted;
 
 impl Ingester {
     /// Looks through the events of a tenant; false when nobody can say now what it wants kept out. They are looked through even
     /// then by what was known last, because those that wait are shown.
     pub(crate) async fn screen(&self, tenant: &TenantId, delivered: &mut [Delivered]) -> bool {
-        let now = (self.now)();
-        let known = self.policies.last(tenant);
-        let (policy, is_current) = match known {
-            Some((read_at, policy)) if now.duration_since(read_at) < BELIEVED => (policy, true),
-            _ => match tokio::time::timeout(PATIENCE, self.store.tenant_settings(tenant)).await {
-                Ok(Ok(settings)) => {
-                    self.policies.remember(tenant, settings.guard, now);
-                    (settings.guard, true)
-                }
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "the settings of a tenant were not read");
-                    (known.map(|(_, policy)| policy).unwrap_or_default(), false)
-                }
-                Err(_elapsed) => {
-                    tracing::warn!("the settings of a tenant were not read in time");
-                    (known.map(|(_, policy)| policy).unwrap_or_default(), false)
-                }
-            },
-        };
+        let (Wanted { guard: policy, .. }, is_current) = self.wanted(tenant).await;
         if !policy.is_off() {
             let events = delivered.iter_mut().filter_map(|one| one.accepted.as_mut());
             for event in events.flat_map(|accepted| &mut accepted.events) {
@@ -105,6 +60,7 @@ fn shortened(event: &mut AcceptedEvent) {
 #[cfg(test)]
 mod tests {
     use domain::{EventKind, IdentifierActions};
+    use jiff::Timestamp;
 
     use super::*;
 

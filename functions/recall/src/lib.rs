@@ -47,11 +47,11 @@ mod working;
 
 use std::sync::{Arc, OnceLock};
 
-use api::{Guard, Limiter};
+use api::{Guard, Keyring, Limiter};
 use axum::Router;
-use domain::Reach;
+use domain::{Reach, TenantId};
 use hot::Hot;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Request, Response, service_fn};
 use model::Embedder;
 use queue::{Publisher, Routes};
@@ -63,6 +63,9 @@ pub use admin::Admin;
 
 /// The environment variable with the address of the janitor's queue.
 const JANITOR_QUEUE: &str = "JANITOR_QUEUE";
+
+/// For how long a copy of a tenant's settings does: Postgres is at hand here.
+const FRESH_SETTINGS: SignedDuration = SignedDuration::from_secs(30);
 
 /// The function, built once per process.
 pub struct Recall {
@@ -90,6 +93,17 @@ pub(crate) struct Parts {
     pub(crate) guard: Arc<Guard>,
     pub(crate) accesses: search::Accesses,
     pub(crate) webhooks: Option<endpoints::Webhooks>,
+    /// The models that tenants may choose, by name.
+    pub(crate) models: Vec<String>,
+}
+
+impl Parts {
+    /// Hot state as a tenant has it: what is written there lives as long as the tenant wants. Where nobody can tell how long
+    /// that is, it is as long as the deployment says.
+    pub(crate) async fn hot_of(&self, tenant: &TenantId) -> Hot {
+        let settings = self.guard.keyring().settings_if_known(tenant, (self.now)()).await;
+        self.hot.for_tenant(&settings.lifetimes)
+    }
 }
 
 impl Recall {
@@ -101,7 +115,9 @@ impl Recall {
         embedder: impl Into<Option<Embedder>>,
         now: fn() -> Timestamp,
     ) -> Self {
-        let guard = Arc::new(Guard::new(store.clone(), hot.clone(), now));
+        let keyring = Keyring::new(store.clone(), hot.clone()).with_settings_fresh_for(FRESH_SETTINGS);
+        let guard = Guard::new(store.clone(), hot.clone(), now).with_keyring(keyring);
+        let guard = Arc::new(guard.with_limiter(Limiter::new(0)));
         let accesses = search::Accesses::new(store.clone());
         let keeper = store
             .acting_as(Role::Keeper, 1)
@@ -122,6 +138,7 @@ impl Recall {
             guard,
             accesses,
             webhooks: None,
+            models: Vec::new(),
         };
         Self { parts: Arc::new(parts), router: OnceLock::new() }
     }
@@ -170,6 +187,13 @@ impl Recall {
     #[must_use]
     pub fn with_webhooks(self, sealer: Sealer, reach: Reach, notifier: Option<(Publisher, String)>) -> Self {
         self.with(|parts| parts.webhooks = Some(endpoints::Webhooks { sealer, reach, notifier }))
+    }
+
+    /// The same function, letting tenants choose among these models.
+    #[must_use]
+    pub fn with_models<'a>(self, offered: impl Iterator<Item = &'a str>) -> Self {
+        let models = offered.map(str::to_owned).collect();
+        self.with(|parts| parts.models = models)
     }
 
     /// The same function, keeping the secrets of webhook sources.
@@ -227,6 +251,7 @@ pub async fn run() -> anyhow::Result<()> {
         .with_indexer(services.publisher.clone(), &services.config.routes)
         .with_admin(Admin::from_services(&services)?)
         .with_sealer(sealer)
+        .with_models(services.config.offered_models.iter().map(|(name, _)| name))
         .with_guard(|guard| {
             guard
                 .with_keys_required(services.config.are_api_keys_required)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use api::Problem;
-use domain::{AcceptedEvent, AcceptedEvents, GuardPolicy, SessionName, TenantId, UserId};
+use domain::{AcceptedEvent, AcceptedEvents, GuardPolicy, HotLifetimes, SessionName, TenantId, UserId};
 use hot::ClaimedKey;
 use jiff::Timestamp;
 use queue::{MOST_BYTES, Ordered};
@@ -38,6 +38,8 @@ pub(crate) struct Saying {
     pub(crate) tenant: TenantId,
     /// What the tenant wants kept out.
     pub(crate) guard: GuardPolicy,
+    /// How long hot state shows what it said.
+    pub(crate) lifetimes: HotLifetimes,
     /// Who gave the request its key: keys of different scopes are different keys.
     pub(crate) scope: String,
     /// The request's key, when it has one, and what stands under it.
@@ -91,7 +93,8 @@ impl Parts {
             return Err(Problem::too_large(detail));
         }
         // Before the ingester can have taken them away again.
-        match tokio::time::timeout(PATIENCE, self.hot.put_pending(&messages, now)).await {
+        let hot = self.hot.for_tenant(&saying.lifetimes);
+        match tokio::time::timeout(PATIENCE, hot.put_pending(&messages, now)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "accepted turns are not shown as pending"),
             Err(_elapsed) => tracing::warn!("accepted turns may not be shown as pending: hot state is slow"),
@@ -218,7 +221,8 @@ mod tests {
     fn saying(said: Vec<Said>) -> Saying {
         let tenant = TenantId::new("acme").unwrap();
         let place = |position: usize, field: &str| format!("events[{position}].{field}");
-        Saying { tenant, guard: GuardPolicy::default(), scope: "events".into(), request: None, said, place }
+        let (guard, lifetimes) = (GuardPolicy::default(), HotLifetimes::default());
+        Saying { tenant, guard, lifetimes, scope: "events".into(), request: None, said, place }
     }
 
     const BASE: Uuid = Uuid::nil();

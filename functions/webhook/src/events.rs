@@ -111,6 +111,7 @@ async fn accept_events(
     let saying = Saying {
         tenant: caller.tenant,
         guard: settings.guard,
+        lifetimes: settings.lifetimes,
         scope: "events".to_owned(),
         request: key.of("accept events", &asked),
         said: asked.events.into_iter().map(Into::into).collect(),

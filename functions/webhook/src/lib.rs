@@ -66,10 +66,10 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// What a tenant has set. Settings that nobody can read refuse nobody and keep nothing out: the deployment's quota holds,
-    /// and whoever stores the events looks through them once more.
+    /// What a tenant has set, as far as that is known. Settings that nobody can read refuse nobody and keep nothing out: the
+    /// deployment's quota holds, and whoever stores the events looks through them once more.
     pub(crate) async fn settings(&self, tenant: &TenantId, now: Timestamp) -> TenantSettings {
-        self.guard.keyring().settings(tenant, now).await.unwrap_or_default()
+        self.guard.keyring().settings_if_known(tenant, now).await
     }
 }
 

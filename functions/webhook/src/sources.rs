@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::SourceMapping;
+use domain::{SourceMapping, TenantSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -118,8 +118,8 @@ async fn receive(
     let fingerprint = Sha256::digest(&body).into();
     let request = Some(RequestKey { key, fingerprint });
     let tenant = registered.tenant.clone();
-    let guard = parts.settings(&tenant, now).await.guard;
-    let saying = Saying { tenant, guard, scope, request, said, place };
+    let TenantSettings { guard, lifetimes, .. } = parts.settings(&tenant, now).await;
+    let saying = Saying { tenant, guard, lifetimes, scope, request, said, place };
     Ok(parts.accept(saying).await.map(Answer::accepted)?.into_response())
 }
 

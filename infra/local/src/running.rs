@@ -34,13 +34,14 @@ const POSTGRES: &str = "Postgres";
 /// The directory of a local embedder.
 pub const EMBEDDER: &str = "EMBEDDER";
 /// Model settings that are passed on to the functions, as template parameters.
-const PASSED_ON: [(&str, &str); 17] = [
+const PASSED_ON: [(&str, &str); 18] = [
     ("MODEL_URL", "ModelUrl"),
     ("MODEL_NAME", "ModelName"),
     ("MODEL_API_KEY", "ModelApiKey"),
     ("MODEL_TIMEOUT_SECONDS", "ModelTimeoutSeconds"),
     ("MODEL_INPUT_PRICE", "ModelInputPrice"),
     ("MODEL_OUTPUT_PRICE", "ModelOutputPrice"),
+    ("MODEL_CHOICES", "ModelChoices"),
     ("EMBEDDER_URL", "EmbedderUrl"),
     ("EMBEDDER_MODEL", "EmbedderModel"),
     ("EMBEDDER_API_KEY", "EmbedderApiKey"),

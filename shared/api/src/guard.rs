@@ -32,10 +32,9 @@ pub struct Guard {
     keyring: Arc<Keyring>,
     uses: Uses,
     hot: Hot,
-    store: Store,
     are_keys_required: bool,
     operator_key: Option<SecretString>,
-    limiter: Arc<Limiter>,
+    limiter: Option<Limiter>,
     now: fn() -> Timestamp,
 }
 
@@ -44,12 +43,11 @@ impl Guard {
     pub fn new(store: Store, hot: Hot, now: fn() -> Timestamp) -> Self {
         Self {
             keyring: Arc::new(Keyring::new(store.clone(), hot.clone())),
-            uses: Uses::new(store.clone()),
+            uses: Uses::new(store),
             hot,
-            store,
             are_keys_required: false,
             operator_key: None,
-            limiter: Arc::new(Limiter::new(0)),
+            limiter: None,
             now,
         }
     }
@@ -69,7 +67,13 @@ impl Guard {
     /// The same guard, refusing what a tenant asks beyond its rate.
     #[must_use]
     pub fn with_limiter(self, limiter: Limiter) -> Self {
-        Self { limiter: Arc::new(limiter), ..self }
+        Self { limiter: Some(limiter), ..self }
+    }
+
+    /// The same guard with another keyring, for whoever has settings looked at otherwise.
+    #[must_use]
+    pub fn with_keyring(self, keyring: Keyring) -> Self {
+        Self { keyring: Arc::new(keyring), ..self }
     }
 
     /// The same guard, noting the use of keys through a store of its own, so that no request waits for it.
@@ -155,10 +159,8 @@ impl Guard {
             }
             _ => true,
         };
-        if !is_limited {
-            return Ok((caller, None));
-        }
-        let limit = self.limiter.admit(&self.store, &self.hot, &caller.tenant, (self.now)()).await?;
+        let Some(limiter) = self.limiter.filter(|_| is_limited) else { return Ok((caller, None)) };
+        let limit = limiter.admit(&self.keyring, &self.hot, &caller.tenant, (self.now)()).await?;
         Ok((caller, limit))
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use domain::{ApiKey, KeyGrant, KeyHash, TenantId, TenantSettings};
 use hot::{Copied, Hot, Put, Read, VersionedSettings};
@@ -16,8 +17,14 @@ use crate::{Problem, postgres_is_down};
 const BELIEVED: SignedDuration = SignedDuration::from_secs(30);
 /// For how long it remembers that there is no such key.
 const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
-/// A copy in hot state that is older is made again when Postgres answers, so that one in use never runs out.
-const FRESH: SignedDuration = SignedDuration::from_hours(24);
+/// A copy of a key in hot state that is older is made again when Postgres answers, so that one in use never runs out.
+const FRESH_KEY: SignedDuration = SignedDuration::from_hours(24);
+/// The same for a copy of settings, which others than the API may change; seldom, for whoever does without Postgres otherwise.
+const FRESH_SETTINGS: SignedDuration = SignedDuration::from_hours(1);
+/// For how long a process goes without the settings of a tenant that could not be read.
+const UNREAD_FOR: SignedDuration = SignedDuration::from_secs(10);
+/// How long hot state, and Postgres after it, may take over settings that can be done without.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How many keys, and how many tenants, a process remembers.
 const MOST_KNOWN: usize = 10_000;
 
@@ -27,12 +34,28 @@ pub struct Keyring {
     hot: Hot,
     grants: Mutex<Known<KeyHash, Option<KeyGrant>>>,
     settings: Mutex<Known<TenantId, TenantSettings>>,
+    /// Tenants whose settings could not be read a moment ago.
+    unread: Mutex<Known<TenantId, ()>>,
+    fresh_settings: SignedDuration,
 }
 
 impl Keyring {
     /// A keyring on clients at hand. Postgres is asked only for what hot state does not have.
     pub fn new(store: Store, hot: Hot) -> Self {
-        Self { store, hot, grants: Mutex::default(), settings: Mutex::default() }
+        Self {
+            store,
+            hot,
+            grants: Mutex::default(),
+            settings: Mutex::default(),
+            unread: Mutex::default(),
+            fresh_settings: FRESH_SETTINGS,
+        }
+    }
+
+    /// The same, asking Postgres for settings once their copy is so old; an hour when nothing is said.
+    #[must_use]
+    pub fn with_settings_fresh_for(self, fresh_settings: SignedDuration) -> Self {
+        Self { fresh_settings, ..self }
     }
 
     /// What a key stands for, ended or not; `None` for one that there is not.
@@ -57,7 +80,7 @@ impl Keyring {
             }
         };
         let found = match copy {
-            Some(Copied { value, at }) if now.duration_since(at) < FRESH => Some(value),
+            Some(Copied { value, at }) if now.duration_since(at) < FRESH_KEY => Some(value),
             Some(Copied { value, .. }) => {
                 Some(self.stored_grant(&hash, now).await.ok().flatten().unwrap_or(value))
             }
@@ -98,7 +121,7 @@ impl Keyring {
 
     /// What a tenant has of its own; nothing for one that is not there.
     ///
-    /// A change over HTTP is seen within 30 seconds, one made in the database within a day.
+    /// A change over HTTP is seen within 30 seconds, one made in the database that much after the copy is fresh no more.
     ///
     /// # Errors
     /// When neither hot state nor Postgres can tell.
@@ -106,33 +129,73 @@ impl Keyring {
         if let Some(known) = locked(&self.settings).get(tenant, now) {
             return Ok(known);
         }
-        let copy = match self.hot.get_settings(tenant, now).await {
-            Ok(Read::Present(copy)) => Some(copy),
-            Ok(Read::Absent) => None,
-            Ok(Read::Corrupt { reason }) => {
-                tracing::warn!(reason, "the copy of a tenant's settings cannot be read");
-                None
+        let read = self.read_settings(&self.store, tenant, now).await;
+        read.map_err(|error| postgres_is_down(&error))
+    }
+
+    /// The same for whoever can do without: the last that is known where nobody can tell in time, and nothing where nothing
+    /// is. That is believed for ten seconds, so that one request waits and not all.
+    pub async fn settings_if_known(&self, tenant: &TenantId, now: Timestamp) -> TenantSettings {
+        if let Some(known) = locked(&self.settings).get(tenant, now) {
+            return known;
+        }
+        if locked(&self.unread).get(tenant, now).is_none() {
+            match self.read_settings(&self.store.within(PATIENCE), tenant, now).await {
+                Ok(settings) => return settings,
+                Err(error) => {
+                    tracing::warn!(%error, "the settings of a tenant were not read");
+                    locked(&self.unread).remember(tenant.clone(), (), now, UNREAD_FOR);
+                }
             }
-            Err(error) => {
-                tracing::warn!(%error, "the copy of a tenant's settings was not read");
-                None
-            }
-        };
-        let settings = match copy {
-            Some(Copied { value, at }) if now.duration_since(at) < FRESH => value.settings,
-            Some(Copied { value, .. }) => self.stored_settings(tenant, now).await.unwrap_or(value.settings),
-            None => self.stored_settings(tenant, now).await.map_err(|error| postgres_is_down(&error))?,
+        }
+        locked(&self.settings).last(tenant).unwrap_or_default()
+    }
+
+    /// The copy if it is fresh, else what is in Postgres, which `store` asks where there is no copy.
+    async fn read_settings(
+        &self,
+        store: &Store,
+        tenant: &TenantId,
+        now: Timestamp,
+    ) -> Result<TenantSettings, store::Error> {
+        let settings = match self.copied_settings(tenant, now).await {
+            Some(Copied { value, at }) if now.duration_since(at) < self.fresh_settings => value.settings,
+            Some(Copied { value, .. }) => self
+                .stored_settings(&self.store.within(PATIENCE), tenant, now)
+                .await
+                .unwrap_or(value.settings),
+            None => self.stored_settings(store, tenant, now).await?,
         };
         locked(&self.settings).remember(tenant.clone(), settings.clone(), now, BELIEVED);
         Ok(settings)
     }
 
+    async fn copied_settings(&self, tenant: &TenantId, now: Timestamp) -> Option<Copied<VersionedSettings>> {
+        match tokio::time::timeout(PATIENCE, self.hot.get_settings(tenant, now)).await {
+            Ok(Ok(Read::Present(copy))) => Some(copy),
+            Ok(Ok(Read::Absent)) => None,
+            Ok(Ok(Read::Corrupt { reason })) => {
+                tracing::warn!(reason, "the copy of a tenant's settings cannot be read");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the copy of a tenant's settings was not read");
+                None
+            }
+            Err(_elapsed) => {
+                tracing::warn!("the copy of a tenant's settings was not read in time");
+                None
+            }
+        }
+    }
+
     async fn stored_settings(
         &self,
+        store: &Store,
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<TenantSettings, store::Error> {
-        let Some(found) = self.store.tenant(tenant).await? else { return Ok(TenantSettings::default()) };
+        let Some(found) = store.tenant(tenant).await? else { return Ok(TenantSettings::default()) };
         // What cannot be copied is read again by whoever needs it next.
         let _ = self.publish_settings(&found, now).await;
         Ok(found.settings)

@@ -1,17 +1,14 @@
 //! How much a tenant may ask: limits that refuse, because whoever asks waits for the answer.
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use domain::{TenantId, TenantSettings};
 use hot::{Admitted, Hot, Rate};
-use jiff::{SignedDuration, Timestamp};
-use store::Store;
+use jiff::Timestamp;
 
-use crate::Problem;
-use crate::keyring::Known;
+use crate::{Keyring, Problem};
 
 /// What the limits are called, in hot state and in headers.
 const REQUESTS: &str = "recall";
@@ -19,12 +16,6 @@ const EVENTS: &str = "events";
 const EVENTS_OF_A_DAY: &str = "events-per-day";
 const MINUTE: u32 = 60;
 const DAY: u32 = 24 * 60 * 60;
-/// For how long a process believes what it read of a tenant's settings.
-const BELIEVED: SignedDuration = SignedDuration::from_secs(60);
-/// For how long it goes without, where they could not be read.
-const UNKNOWN: SignedDuration = SignedDuration::from_secs(10);
-/// How long a request waits for them.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is left of a limit, as the headers `ratelimit-policy` and `ratelimit` tell it (draft-ietf-httpapi-ratelimit-headers).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,28 +46,29 @@ impl RateLimit {
 }
 
 /// Refuses what a tenant asks beyond its rate. Where none is set, a request costs nothing for it.
+#[derive(Debug, Clone, Copy)]
 pub struct Limiter {
     /// Requests per minute of a tenant that has no limit of its own; 0 for no limit.
     per_minute: u32,
-    known: Mutex<Known<TenantId, u32>>,
 }
 
 impl Limiter {
     /// A limit of so many requests a minute for tenants that have none of their own; 0 for no limit.
-    pub fn new(per_minute: u32) -> Self {
-        Self { per_minute, known: Mutex::default() }
+    pub const fn new(per_minute: u32) -> Self {
+        Self { per_minute }
     }
 
     /// Whether the request may go on, and what is left then. A tenant may ask a tenth of a minute's requests at once, ten at
     /// least. Hot state or settings that cannot be read refuse nobody.
     pub async fn admit(
         &self,
-        store: &Store,
+        keyring: &Keyring,
         hot: &Hot,
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<Option<RateLimit>, Problem> {
-        let per_minute = self.per_minute_of(store, tenant, now).await;
+        let settings = keyring.settings_if_known(tenant, now).await;
+        let per_minute = settings.recall_requests_per_minute.unwrap_or(self.per_minute);
         if per_minute == 0 {
             return Ok(None);
         }
@@ -87,22 +79,6 @@ impl Limiter {
         let Some(wait) = wait else { return Ok(Some(limit)) };
         let detail = format!("the tenant may ask {per_minute} times a minute");
         Err(Problem::too_many_requests(&detail, wait).with_limits(vec![limit]))
-    }
-
-    async fn per_minute_of(&self, store: &Store, tenant: &TenantId, now: Timestamp) -> u32 {
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(per_minute) = known().get(tenant, now) {
-            return per_minute;
-        }
-        let (per_minute, believed) = match store.within(PATIENCE).tenant_settings(tenant).await {
-            Ok(settings) => (settings.recall_requests_per_minute.unwrap_or(self.per_minute), BELIEVED),
-            Err(error) => {
-                tracing::warn!(%error, "the settings of a tenant were not read");
-                (known().last(tenant).unwrap_or(self.per_minute), UNKNOWN)
-            }
-        };
-        known().remember(tenant.clone(), per_minute, now, believed);
-        per_minute
     }
 }
 

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use domain::HotLifetimes;
 
 pub use access::{Copied, VersionedSettings};
 pub use budget::Reserved;
@@ -92,6 +93,14 @@ impl Hot {
     pub const fn with_lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
         self
+    }
+
+    /// The same hot state, with the lives that a tenant has of its own in the place of the deployment's: for what is written
+    /// for that tenant.
+    #[must_use]
+    pub fn for_tenant(&self, own: &HotLifetimes) -> Self {
+        let lifetimes = self.lifetimes.of_tenant(own);
+        Self { lifetimes, ..self.clone() }
     }
 
     /// The same hot state, waiting for DynamoDB at most so long for each request, and for one attempt at it a part of that,

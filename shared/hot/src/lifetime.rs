@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use domain::HotLifetimes;
 use jiff::Timestamp;
 
 /// How long a lease or a slot can be taken for, in milliseconds: 15 minutes, the longest that a function runs. One that
@@ -23,6 +24,25 @@ pub struct Lifetimes {
     pub request_key: Duration,
     /// A copy of what Postgres has of API keys, settings and webhook sources, since it was made last: longer than Postgres is ever away.
     pub copy: Duration,
+}
+
+impl Lifetimes {
+    /// These lives, but for those that a tenant has of its own. One out of its bounds counts as the nearest that is not.
+    #[must_use]
+    pub fn of_tenant(self, own: &HotLifetimes) -> Self {
+        let life = |own: Option<u32>, usual: Duration| {
+            let (shortest, longest) = HotLifetimes::SECONDS.into_inner();
+            own.map_or(usual, |seconds| Duration::from_secs(seconds.clamp(shortest, longest).into()))
+        };
+        Self {
+            session_context: life(own.session_context_seconds, self.session_context),
+            working_memory: life(own.working_memory_seconds, self.working_memory),
+            tool_state: life(own.tool_state_seconds, self.tool_state),
+            step: life(own.step_result_seconds, self.step),
+            // What repeats are known by, and copies, are no tenant's words.
+            ..self
+        }
+    }
 }
 
 impl Default for Lifetimes {
@@ -53,4 +73,21 @@ pub(crate) fn ends(now: Timestamp, time: Duration) -> i64 {
 /// The first whole second after a millisecond.
 pub(crate) const fn second_after(millisecond: i64) -> i64 {
     millisecond / 1000 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_has_the_deployments_lives_but_for_its_own() {
+        let usual = Lifetimes::default();
+        assert_eq!(usual.of_tenant(&HotLifetimes::default()), usual);
+        let own = HotLifetimes { tool_state_seconds: Some(90), ..HotLifetimes::default() };
+        assert_eq!(usual.of_tenant(&own), Lifetimes { tool_state: Duration::from_secs(90), ..usual });
+        let wild =
+            HotLifetimes { working_memory_seconds: Some(0), step_result_seconds: Some(u32::MAX), ..own };
+        let lives = usual.of_tenant(&wild);
+        assert_eq!((lives.working_memory, lives.step), (Duration::from_mins(1), Duration::from_hours(720)));
+    }
 }

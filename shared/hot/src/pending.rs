@@ -73,10 +73,11 @@ impl PendingTurn {
 }
 
 impl Hot {
-    /// Shows the last messages among these as pending for ten minutes, and makes their sessions their users' latest if
-    /// none was active later. To be called before they are sent: whoever stores them takes them away.
+    /// Shows the last messages among these as pending for ten minutes, or for as long as a session's context lives where that
+    /// is less, and makes their sessions their users' latest if none was active later. To be called before they are sent: whoever stores them takes them away.
     pub async fn put_pending(&self, accepted: &[AcceptedEvents], now: Timestamp) -> Result<(), Error> {
-        let until = |_: &AcceptedEvents| expiry(now, UNCONFIRMED);
+        let time = UNCONFIRMED.min(self.lifetimes.session_context);
+        let until = |_: &AcceptedEvents| expiry(now, time);
         self.write_pending(accepted.iter(), until).await?;
         // Messages of one session have one time, so each session is named once.
         let first_parts =

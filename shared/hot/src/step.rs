@@ -112,7 +112,7 @@ impl Hot {
         Ok(read(&step.question, item.as_ref(), now.as_second()))
     }
 
-    /// Keeps the result of a step for an hour. The first one stays: another is [`Put::Outdated`], and one of 350 KB or
+    /// Keeps the result of a step for as long as such results live. The first one stays: another is [`Put::Outdated`], and one of 350 KB or
     /// more [`Put::TooLarge`]. A kept result that went bad is replaced. One request, or two when there is one already
     /// that has expired or gone bad; none for one that is too large.
     pub async fn put_step(&self, step: &StepKey<'_>, result: &[u8], now: Timestamp) -> Result<Put, Error> {

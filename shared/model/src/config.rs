@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use crate::Error;
+use crate::{ApiKeys, Error};
 
 /// How long one request may take when `MODEL_TIMEOUT_SECONDS` does not say.
 const USUAL_TIMEOUT: Duration = Duration::from_mins(1);
@@ -49,8 +49,13 @@ pub struct Endpoint {
 impl ModelConfig {
     /// Reads `MODEL_URL`, `MODEL_NAME`, `MODEL_API_KEY` and `MODEL_TIMEOUT_SECONDS`. An empty value counts as none.
     pub fn from_map<S: BuildHasher>(variables: &HashMap<String, String, S>) -> Result<Self, Error> {
-        Ok(endpoint(variables, ["MODEL_URL", "MODEL_NAME", "MODEL_API_KEY"])?
-            .map_or(Self::BuiltIn, Self::OpenAi))
+        let Some(mut endpoint) = endpoint(variables, ["MODEL_URL", "MODEL_NAME", "MODEL_API_KEY"])? else {
+            return Ok(Self::BuiltIn);
+        };
+        if let Some(given) = endpoint.api_key.take() {
+            endpoint.api_key = ApiKeys::read(&given)?.usual();
+        }
+        Ok(Self::OpenAi(endpoint))
     }
 }
 
@@ -100,10 +105,7 @@ fn endpoint<S: BuildHasher>(
             None => Ok(None),
         };
     };
-    let parsed = Url::parse(url)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| invalid(format!("{url_name} is not an http or https URL")))?;
+    let parsed = read_url(url_name, url)?;
     let model =
         value(model_name).ok_or_else(|| invalid(format!("{model_name} must be set with {url_name}")))?;
     Ok(Some(Endpoint {
@@ -112,6 +114,14 @@ fn endpoint<S: BuildHasher>(
         api_key: value(key_name).map(SecretString::from),
         timeout,
     }))
+}
+
+/// The URL of an endpoint, which `name` is told of when it is none.
+pub(crate) fn read_url(name: &str, url: &str) -> Result<Url, Error> {
+    let parsed = Url::parse(url).ok();
+    parsed
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| Error::Configuration(format!("{name} is not an http or https URL")))
 }
 
 #[cfg(test)]

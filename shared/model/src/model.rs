@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::provider::Provider;
-use crate::{Endpoint, Error, ModelConfig, Schema, Usage};
+use crate::{Endpoint, Error, ModelConfig, OfferedModel, Schema, Usage};
 
 /// What an agent thinks with.
 #[derive(Debug, Clone)]
@@ -105,7 +105,17 @@ struct Tokens {
 impl OpenAi {
     /// Builds the HTTP client; call it once, when the function starts.
     pub fn new(endpoint: &Endpoint) -> Result<Self, Error> {
-        let provider = Provider::new(endpoint, &["chat", "completions"], ["MODEL_URL", "MODEL_API_KEY"])?;
+        Self::named(endpoint, "MODEL_URL")
+    }
+
+    /// The same for a model that tenants may choose.
+    pub fn offered(offered: &OfferedModel) -> Result<Self, Error> {
+        Self::named(&offered.endpoint, "MODEL_CHOICES")
+    }
+
+    /// `variable` is what errors say has its URL.
+    fn named(endpoint: &Endpoint, variable: &'static str) -> Result<Self, Error> {
+        let provider = Provider::new(endpoint, &["chat", "completions"], [variable, "MODEL_API_KEY"])?;
         Ok(Self { provider, model: endpoint.model.clone() })
     }
 

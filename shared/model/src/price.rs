@@ -23,16 +23,27 @@ impl Price {
     /// Reads `MODEL_INPUT_PRICE` and `MODEL_OUTPUT_PRICE`, US dollars per million tokens with at most six decimal places,
     /// such as `0.15`. `None` when neither is given; one without the other is an error. An empty value counts as none.
     pub fn from_map<S: BuildHasher>(variables: &HashMap<String, String, S>) -> Result<Option<Self>, Error> {
-        let read = |name: &'static str| {
+        let value = |name: &'static str| {
             let value = variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-            value.map(|value| per_token(name, value)).transpose()
+            (name, value)
         };
+        Self::read(value("MODEL_INPUT_PRICE"), value("MODEL_OUTPUT_PRICE"))
+    }
+
+    /// Reads two prices, each with its name for errors.
+    pub(crate) fn read(
+        (input_name, input): (&str, Option<&str>),
+        (output_name, output): (&str, Option<&str>),
+    ) -> Result<Option<Self>, Error> {
         let alone = |given, other| Err(Error::Configuration(format!("{given} is set but {other} is not")));
-        match (read("MODEL_INPUT_PRICE")?, read("MODEL_OUTPUT_PRICE")?) {
-            (Some(input), Some(output)) => Ok(Some(Self { input, output })),
+        match (input, output) {
+            (Some(input), Some(output)) => Ok(Some(Self {
+                input: per_token(input_name, input)?,
+                output: per_token(output_name, output)?,
+            })),
             (None, None) => Ok(None),
-            (Some(_), None) => alone("MODEL_INPUT_PRICE", "MODEL_OUTPUT_PRICE"),
-            (None, Some(_)) => alone("MODEL_OUTPUT_PRICE", "MODEL_INPUT_PRICE"),
+            (Some(_), None) => alone(input_name, output_name),
+            (None, Some(_)) => alone(output_name, input_name),
         }
     }
 

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use domain::{Closing, Debounce, Memory, MemoryId, SessionId, TenantId, Thought, Window};
+use domain::{Closing, Debounce, HotLifetimes, Memory, MemoryId, SessionId, TenantId, Thought, Window};
 use jiff::Timestamp;
 use model::{Answer, OpenAi, Question};
 use serde::de::DeserializeOwned;
@@ -49,8 +49,10 @@ pub struct Context {
     pub known: Vec<Memory>,
     /// The time of this run.
     pub now: Timestamp,
-    /// Whether the agent is to think by its own rules, because the tenant's tokens are used up.
+    /// Whether the agent is to think by its own rules, because the tenant's tokens are used up or it wants no model.
     pub built_in_only: bool,
+    /// For how long hot state keeps what is the tenant's, where that is not the deployment's: for an agent that writes there.
+    pub lifetimes: HotLifetimes,
     /// Whether the window was set aside before and the agent has thought about what came after it since.
     pub redrives: bool,
     /// Whether nothing of the user's is left to think about after this window. A tick wakes an agent for a user, whose
@@ -62,8 +64,9 @@ pub struct Context {
 
 impl Context {
     /// A context outside the runtime, whose questions go straight to the model: for trying out an agent's thinking.
-    pub const fn new(known: Vec<Memory>, now: Timestamp) -> Self {
-        Self { known, now, built_in_only: false, redrives: false, ends_user: true, asking: None }
+    pub fn new(known: Vec<Memory>, now: Timestamp) -> Self {
+        let lifetimes = HotLifetimes::default();
+        Self { known, now, built_in_only: false, lifetimes, redrives: false, ends_user: true, asking: None }
     }
 
     /// Whether a window is `worth` asking a model about, by a cheap look at it; to be called before every question. Counted,

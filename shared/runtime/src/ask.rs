@@ -12,6 +12,7 @@ use store::Store;
 
 use crate::agent::ThinkError;
 use crate::config::Limits;
+use crate::models::Thinking;
 
 /// Tokens are reserved for the answer before it is known how long it will be.
 const USUAL_ANSWER_TOKENS: u64 = 1024;
@@ -31,6 +32,7 @@ pub(crate) struct Asking {
     /// Whether a run has begun with this window before, so that it may have left answers.
     pub(crate) resumed: bool,
     pub(crate) limits: Limits,
+    pub(crate) thinking: Thinking,
     pub(crate) price: Option<Price>,
     pub(crate) now: fn() -> Timestamp,
 }
@@ -45,7 +47,8 @@ struct Memo {
 }
 
 impl Asking {
-    /// The memo, else the throttle, the budget, the model, and a memo of what it said.
+    /// The memo, else the throttle, the budget, the model, and a memo of what it said. The tenant's model is asked, where it
+    /// has another than `model`, the deployment's.
     ///
     /// On the usual way that is one write to DynamoDB for the memo, one for the throttle and two for the budget where they
     /// are set; a memo is only looked for when the window was begun before.
@@ -56,6 +59,7 @@ impl Asking {
         question: Question<'_>,
         check: impl Fn(T) -> Result<V, model::Error>,
     ) -> Result<Answer<V>, ThinkError> {
+        let model = self.thinking.model(model)?;
         let key = StepKey {
             agent: self.agent,
             session: self.session,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::Reach;
 use hot::{Hot, Lifetimes};
-use model::{EmbedderConfig, ModelConfig, Price};
+use model::{EmbedderConfig, ModelConfig, OfferedModels, Price};
 use queue::Routes;
 use secrecy::SecretString;
 use store::DatabaseConfig;
@@ -35,6 +35,8 @@ pub struct Config {
     pub routes: Routes,
     /// What thinks.
     pub model: ModelConfig,
+    /// What tenants may choose in its place, `MODEL_CHOICES`.
+    pub offered_models: OfferedModels,
     /// What its tokens cost, where that was said.
     pub price: Option<Price>,
     /// What makes vectors.
@@ -133,6 +135,7 @@ impl Config {
         let needed = |variable: &'static str, expected: &'static str| {
             given(variable).ok_or(InvalidConfig::Missing { variable, expected })
         };
+        let model = ModelConfig::from_map(variables)?;
         Ok(Self {
             database,
             database_timeout: timeout(variables, "DATABASE_TIMEOUT_SECONDS", DatabaseConfig::TIMEOUT)?,
@@ -140,7 +143,8 @@ impl Config {
             hot_table: needed("HOT_TABLE", "the name of the DynamoDB table")?.to_owned(),
             routes: Routes::parse(needed(Routes::VARIABLE, "agent=queue URL, separated by commas")?)?
                 .with_scheduled(given(Routes::SCHEDULED).unwrap_or_default())?,
-            model: ModelConfig::from_map(variables)?,
+            offered_models: OfferedModels::from_map(variables, &model)?,
+            model,
             price: Price::from_map(variables)?,
             embedder: EmbedderConfig::from_map(variables)?,
             summarizer_max_wait: Duration::from_secs(number(variables, "SUMMARIZER_MAX_WAIT_SECONDS", 300)?),

@@ -18,6 +18,7 @@ use crate::agent::{Agent, Thoughts};
 use crate::config::Limits;
 use crate::flow::{Do, Ended, Flow, Happened, Terms};
 use crate::hooks::{Hooks, Measured, RunInfo, Waits};
+use crate::models::Thinking;
 use crate::process::{Failed, Invocation};
 use crate::services::Services;
 
@@ -37,6 +38,7 @@ pub(crate) struct Drive<'a, A> {
     ends_user: bool,
     holder: Uuid,
     limits: Limits,
+    thinking: Thinking,
     claimed: Option<Claimed>,
     lease: Option<Lease>,
     slot: Option<Slot>,
@@ -67,6 +69,7 @@ impl<'a, A: Agent> Drive<'a, A> {
             ends_user: true,
             holder: Uuid::now_v7(),
             limits: services.config.limits,
+            thinking: Thinking::default(),
             claimed: None,
             lease: None,
             slot: None,

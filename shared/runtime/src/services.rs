@@ -2,13 +2,14 @@ use anyhow::Context as _;
 use archive::Archive;
 use hot::Hot;
 use jiff::Timestamp;
-use model::{EmbedderConfig, ModelConfig};
+use model::{ApiKeys, EmbedderConfig, ModelConfig};
 use queue::Publisher;
 use seal::Sealer;
 use secrecy::{ExposeSecret, SecretString};
 use store::{DatabaseConfig, Role, Store};
 
 use crate::config::{Config, Secret, check_operator_key};
+use crate::models::Models;
 use crate::secrets;
 
 /// The clients of one process, built once.
@@ -25,6 +26,8 @@ pub struct Services {
     pub hot: Hot,
     /// SQS.
     pub publisher: Publisher,
+    /// What tenants may choose to think for them.
+    pub models: Models,
     /// The AWS configuration behind the clients.
     pub aws: aws_config::SdkConfig,
     /// The clock.
@@ -41,6 +44,7 @@ impl Services {
     /// Builds the clients on an AWS configuration at hand.
     pub async fn with_aws(config: &Config, aws: aws_config::SdkConfig) -> anyhow::Result<Self> {
         let database = database(config, &aws).await?;
+        let config = &with_api_keys(config, &aws).await?;
         Ok(Self {
             store: Store::new(&database, Role::Agent, config.concurrency)?,
             positions: Store::new(&database, Role::Reader, 1)?,
@@ -48,7 +52,8 @@ impl Services {
                 .with_lifetimes(config.lifetimes)
                 .with_timeout(config.hot_timeout),
             publisher: Publisher::new(aws_sdk_sqs::Client::new(&aws)),
-            config: with_api_keys(config, &aws).await?,
+            models: Models::new(&config.offered_models),
+            config: config.clone(),
             database,
             aws,
             #[expect(
@@ -98,7 +103,9 @@ async fn with_api_keys(config: &Config, aws: &aws_config::SdkConfig) -> anyhow::
     let (model_key, embedder_key) =
         (by_reference("MODEL_API_KEY_SECRET_ARN"), by_reference("EMBEDDER_API_KEY_SECRET_ARN"));
     if let (ModelConfig::OpenAi(endpoint), Some(secret)) = (&mut config.model, model_key) {
-        endpoint.api_key = Some(secrets::resolve(&secret, aws).await?);
+        let keys = ApiKeys::read(&secrets::resolve(&secret, aws).await?)?;
+        endpoint.api_key = keys.usual();
+        config.offered_models = config.offered_models.with_keys(&keys)?;
     }
     if let (EmbedderConfig::OpenAi(endpoint), Some(secret)) = (&mut config.embedder, embedder_key) {
         endpoint.api_key = Some(secrets::resolve(&secret, aws).await?);

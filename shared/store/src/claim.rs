@@ -51,7 +51,7 @@ pub struct Claimed {
     pub awaited: Option<i64>,
     /// Whether the agent is not to think about this session now.
     pub held: bool,
-    /// What the tenant has of its own; the deployment's when what is stored cannot be read.
+    /// What the tenant has of its own; the deployment's for what cannot be read.
     pub settings: TenantSettings,
     /// The sentences of the window's events, by version, that the user's memories said before the event did; empty when
     /// nobody asked.
@@ -152,11 +152,13 @@ impl Store {
     }
 }
 
-/// A tenant whose settings are not what they should be is served as if it had none: a slip in one field is no reason
-/// to stop thinking.
+/// Fields of a tenant's settings that are not what they should be count as the deployment's: a slip in one of them is no
+/// reason to stop thinking.
 pub(crate) fn settings(tenant: &TenantId, stored: serde_json::Value) -> TenantSettings {
-    serde_json::from_value(stored).unwrap_or_else(|error| {
-        tracing::warn!(%tenant, %error, "the settings of a tenant cannot be read, the deployment's are used");
-        TenantSettings::default()
-    })
+    let (settings, wrong) = TenantSettings::read(stored);
+    if !wrong.is_empty() {
+        let wrong = wrong.join(", ");
+        tracing::warn!(%tenant, wrong, "settings of a tenant cannot be read, the deployment's are used for them");
+    }
+    settings
 }

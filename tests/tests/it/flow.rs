@@ -2,6 +2,7 @@
 //! set aside and thought about again.
 
 mod budget;
+mod choice;
 mod poison;
 mod stage;
 mod waiting;

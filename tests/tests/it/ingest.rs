@@ -2,6 +2,7 @@
 
 mod bad_requests;
 mod erased;
+mod lives;
 mod outages;
 mod sources;
 pub(crate) mod stage;

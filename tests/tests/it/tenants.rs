@@ -2,6 +2,7 @@
 
 mod lifecycle;
 mod limits;
+mod lives;
 mod stage;
 
 use std::collections::HashMap;

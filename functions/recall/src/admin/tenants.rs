@@ -81,7 +81,9 @@ async fn list(operator: Operator, Query(asked): Query<TenantsAsked>) -> Result<A
     let limit = asked.limit.map_or(USUAL_TENANTS, Whole::to);
     let listed = operator.admin().store.list_tenants(asked.after.as_ref(), limit).await;
     let tenants = listed.map_err(|error| postgres_is_down(&error))?;
-    Ok(Answer::ok(TenantPage { tenants: tenants.into_iter().map(TenantShown::from).collect() }))
+    let parts = operator.parts();
+    let tenants = tenants.into_iter().map(|tenant| parts.tenant_shown(tenant)).collect();
+    Ok(Answer::ok(TenantPage { tenants }))
 }
 
 /// One tenant, with its settings.
@@ -117,7 +119,7 @@ async fn put(
     let parts = operator.parts();
     // What is wrong with the settings is said before anything is done.
     let settings = settings.unwrap_or_default();
-    settings.fields(true)?;
+    settings.fields(true, &parts.models)?;
     let made = operator.admin().store.create_tenant(&tenant).await;
     let is_new = made.map_err(|error| postgres_is_down(&error))?;
     let shown = parts.change_settings(&tenant, &settings, None, ChangedBy::Operator).await?;

@@ -61,18 +61,19 @@ impl Parts {
                 going_on.context = continued(tenant, user, Some(live), hydration);
             }
         }
+        let of_tenant = self.hot_of(tenant).await;
         let known = hydration.and_then(|hydration| hydration.session.as_ref());
         going_on.state = match hydration {
             // Without the log nobody knows whether there was anything.
             None if !going_on.is_live => State::Lost,
-            _ => State::of(going_on.is_live, known, self.hot.lifetimes().session_context, now),
+            _ => State::of(going_on.is_live, known, of_tenant.lifetimes().session_context, now),
         };
         let put_back = async {
             if going_on.state == State::Lost
                 && hydration.is_some()
                 && !hot.is_down
                 && let Some(context) = &going_on.context
-                && let Err(error) = self.hot.put_context(context, now).await
+                && let Err(error) = of_tenant.put_context(context, now).await
             {
                 tracing::warn!(%error, "a lost context was not put back");
             }
@@ -90,7 +91,7 @@ impl Parts {
     pub(super) async fn extend(&self, tenant: &TenantId, user: &UserId, hot: &HotState, now: Timestamp) {
         if let (Some(session_name), Some(Kept::Live((revision, _)))) = (&hot.session, &hot.working_memory) {
             let key = DocumentKey { tenant, user, session_name, kind: DocumentKind::WorkingMemory };
-            self.hot.extend_document(&key, revision, now).await;
+            self.hot_of(tenant).await.extend_document(&key, revision, now).await;
         }
     }
 }

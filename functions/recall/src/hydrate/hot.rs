@@ -76,6 +76,7 @@ impl Parts {
         session: Option<&str>,
         now: Timestamp,
     ) -> HotState {
+        let of_tenant = self.hot_of(tenant).await;
         let down = |error: &hot::Error| {
             tracing::warn!(%error, "hydrating without hot state");
             HotState {
@@ -89,7 +90,7 @@ impl Parts {
         };
         let (latest, active_at) = match session {
             Some(session) => (session.to_owned(), None),
-            None => match self.hot.latest_session(tenant, user, now).await {
+            None => match of_tenant.latest_session(tenant, user, now).await {
                 Ok(Read::Present(LatestSession { session_name, active_at })) => {
                     (session_name, Some(active_at))
                 }
@@ -102,8 +103,8 @@ impl Parts {
             },
         };
         let (found, pending) = join!(
-            self.hot.session(tenant, user, &latest, now),
-            self.hot.pending_turns(tenant, user, &latest, now)
+            of_tenant.session(tenant, user, &latest, now),
+            of_tenant.pending_turns(tenant, user, &latest, now)
         );
         let found = match found {
             Ok(found) => found,

@@ -1,6 +1,7 @@
 //! What a tenant manages of its own: its API keys and its settings.
 
 mod keys;
+mod lifetimes;
 mod request;
 mod retention;
 mod settings;

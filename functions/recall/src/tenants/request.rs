@@ -1,12 +1,13 @@
 //! What is asked about keys and settings, checked as it is read.
 
-use domain::{KeyScope, MemoryType, WhenExhausted};
+use domain::{KeyScope, MemoryType, ModelChoice, WhenExhausted};
 use jiff::Timestamp;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::lifetimes::LifetimesAsked;
 use super::retention::RetentionAsked;
 use crate::http::{Moment, Problem, Short, Whole};
 
@@ -93,6 +94,10 @@ fn check_expiry(expires_at: Option<Moment>, now: Timestamp) -> Result<(), Proble
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SettingsAsked {
+    /// What thinks: `built-in`, which sends nothing that was said to a model, or one of the models that the deployment offers.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
+    model: Given<Short<100>>,
     /// Requests to the model per minute and provider; 0 for no limit.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000)]
@@ -145,6 +150,10 @@ pub(crate) struct SettingsAsked {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<GuardAsked>)]
     guard: Given<GuardAsked>,
+    /// For how long hot state keeps what is the tenant's, all of it.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<LifetimesAsked>)]
+    lifetimes: Given<LifetimesAsked>,
 }
 
 /// What is done about secrets and identifiers in what comes in. What is not given is let in as it is.
@@ -259,8 +268,16 @@ impl TryFrom<f64> for Share {
 }
 
 impl SettingsAsked {
-    /// The fields that are given, as they are stored; null for one that is to be removed.
-    pub(crate) fn fields(&self, may_set_limits: bool) -> Result<serde_json::Value, Problem> {
+    /// The fields that are given, as they are stored; null for one that is to be removed. `models` are those the deployment
+    /// offers.
+    pub(crate) fn fields(
+        &self,
+        may_set_limits: bool,
+        models: &[String],
+    ) -> Result<serde_json::Value, Problem> {
+        if let Some(Some(model)) = &self.model {
+            check_model(model.as_str(), models)?;
+        }
         if let Some(Some(review)) = &self.review
             && review.agents.len() > MOST_AGENTS
         {
@@ -283,6 +300,17 @@ impl SettingsAsked {
     }
 }
 
+/// Whether a tenant may choose this model.
+fn check_model(model: &str, offered: &[String]) -> Result<(), Problem> {
+    if model == ModelChoice::BUILT_IN || offered.iter().any(|offered| offered == model) {
+        return Ok(());
+    }
+    let names = [ModelChoice::BUILT_IN].into_iter().chain(offered.iter().map(String::as_str));
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let detail = format!("field `model` is none that the deployment offers, expected {}", names.join(" or "));
+    Err(Problem::invalid("model", detail))
+}
+
 #[cfg(test)]
 mod tests {
     use domain::TenantSettings;
@@ -298,7 +326,7 @@ mod tests {
     #[test]
     fn what_is_given_is_what_changes() {
         let body = json!({"confidence_floor": 0.5, "memories_per_user": null, "review": {"types": ["fact"]}});
-        let fields = asked(&body).unwrap().fields(false).unwrap();
+        let fields = asked(&body).unwrap().fields(false, &[]).unwrap();
         let review = json!({"types": ["fact"], "agents": []});
         assert_eq!(fields, json!({"confidence_floor": 0.5, "memories_per_user": null, "review": review}));
     }
@@ -313,6 +341,20 @@ mod tests {
             (json!({"when_exhausted": "stop"}), "when_exhausted", "pause"),
             (json!({"review": {"kinds": []}}), "kinds", "unknown"),
             (json!({"review": {"types": ["opinion"]}}), "review.types[0]", "opinion"),
+            (json!({"model": 7}), "model", "string"),
+            (json!({"model": ""}), "model", "1 to 100"),
+            (json!({"lifetimes": 60}), "lifetimes", "expected"),
+            (
+                json!({"lifetimes": {"tool_state_seconds": 59}}),
+                "lifetimes.tool_state_seconds",
+                "from 60 to 2592000",
+            ),
+            (
+                json!({"lifetimes": {"step_result_seconds": 2_592_001}}),
+                "lifetimes.step_result_seconds",
+                "from 60 to",
+            ),
+            (json!({"lifetimes": {"tools": 60}}), "tools", "unknown"),
             (json!({"guard": "redact"}), "guard", "expected"),
             (json!({"guard": {"secrets": "hide"}}), "guard.secrets", "redact"),
             (json!({"guard": {"names": "redact"}}), "names", "unknown"),
@@ -328,19 +370,33 @@ mod tests {
     }
 
     #[test]
+    fn a_tenant_chooses_among_the_models_that_are_offered() {
+        let offered = ["eu".to_owned(), "large".to_owned()];
+        let chosen = |model| asked(&json!({"model": model})).unwrap().fields(false, &offered);
+        for model in [json!("built-in"), json!("eu"), json!(null)] {
+            assert_eq!(chosen(model.clone()).unwrap(), json!({"model": model}));
+        }
+        for model in ["https://a.example/v1", "Eu", "default"] {
+            let problem = chosen(json!(model)).unwrap_err();
+            assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some("model")));
+            assert!(problem.detail.ends_with("expected `built-in` or `eu` or `large`"), "{}", problem.detail);
+        }
+    }
+
+    #[test]
     fn a_tenant_does_not_set_its_own_limits() {
         for limit in LIMITS {
             let asked = asked(&json!({limit: 5})).unwrap();
-            let problem = asked.fields(false).unwrap_err();
+            let problem = asked.fields(false, &[]).unwrap_err();
             assert_eq!((problem.status, problem.parameter.as_deref()), (403, Some(limit)));
-            assert_eq!(asked.fields(true).unwrap(), json!({limit: 5}));
+            assert_eq!(asked.fields(true, &[]).unwrap(), json!({limit: 5}));
         }
     }
 
     #[test]
     fn every_setting_can_be_set_and_is_read_as_it_was_set() {
         let body = json!({
-            "model_requests_per_minute": 1, "model_burst": 2, "model_tokens_per_day": 3, "when_exhausted": "pause",
+            "model": "eu", "model_requests_per_minute": 1, "model_burst": 2, "model_tokens_per_day": 3, "when_exhausted": "pause",
             "agent_concurrency": 4, "recall_requests_per_minute": 5, "ingest_events_per_minute": 6,
             "ingest_events_per_day": 7, "confidence_floor": 0.5, "memories_per_user": 8,
             "review": {"below_confidence": 0.25, "types": ["fact"], "agents": ["summarizer"]},
@@ -349,9 +405,11 @@ mod tests {
                           "archive_days": 10, "orphans_days": 11, "erasure_days": 12},
             "guard": {"secrets": "block",
                       "identifiers": {"credit_card": "block", "iban": "redact", "phone": "off", "email": "redact",
-                                      "us_ssn": "block", "ip_address": "off"}}
+                                      "us_ssn": "block", "ip_address": "off"}},
+            "lifetimes": {"session_context_seconds": 60, "working_memory_seconds": 61, "tool_state_seconds": 62,
+                          "step_result_seconds": 63}
         });
-        let fields = asked(&body).unwrap().fields(true).unwrap();
+        let fields = asked(&body).unwrap().fields(true, &["eu".to_owned()]).unwrap();
         let settings: TenantSettings = serde_json::from_value(fields).unwrap();
         assert_eq!(serde_json::to_value(&settings).unwrap(), body, "a setting is missing here or there");
     }

@@ -36,13 +36,8 @@ pub(crate) struct TenantShown {
     /// What the tenant has of its own, every field; null is the deployment's.
     #[schema(value_type = SettingsAsked)]
     settings: TenantSettings,
-}
-
-impl From<Tenant> for TenantShown {
-    fn from(tenant: Tenant) -> Self {
-        let Tenant { name, settings, version, created_at, updated_at } = tenant;
-        Self { tenant: name, version, created_at, updated_at, settings }
-    }
+    /// The models that the deployment offers beside its own: what `model` may be, or `built-in`.
+    models: Vec<String>,
 }
 
 /// Who changes settings.
@@ -59,10 +54,16 @@ fn no_such_tenant() -> Problem {
 }
 
 impl Parts {
+    /// How a tenant is shown.
+    pub(crate) fn tenant_shown(&self, tenant: Tenant) -> TenantShown {
+        let Tenant { name, settings, version, created_at, updated_at } = tenant;
+        TenantShown { tenant: name, version, created_at, updated_at, settings, models: self.models.clone() }
+    }
+
     /// A tenant with its settings.
     pub(crate) async fn show_tenant(&self, tenant: &TenantId) -> Result<TenantShown, Problem> {
         let found = self.store.tenant(tenant).await.map_err(|error| postgres_is_down(&error))?;
-        found.map(TenantShown::from).ok_or_else(no_such_tenant)
+        found.map(|tenant| self.tenant_shown(tenant)).ok_or_else(no_such_tenant)
     }
 
     /// Changes a tenant's settings, those of this version if one is given.
@@ -73,17 +74,17 @@ impl Parts {
         version: Option<i64>,
         by: ChangedBy,
     ) -> Result<TenantShown, Problem> {
-        let fields = asked.fields(by == ChangedBy::Operator)?;
+        let fields = asked.fields(by == ChangedBy::Operator, &self.models)?;
         let changed = self.store.change_settings(tenant, &fields, version).await;
         match changed.map_err(|error| postgres_is_down(&error))? {
             SettingsChanged::Done(changed) => {
                 // A repeat comes to the same, so whoever is told of an error may make one.
                 self.guard.keyring().publish_settings(&changed, (self.now)()).await?;
-                Ok(changed.into())
+                Ok(self.tenant_shown(changed))
             }
             SettingsChanged::Stale(there) => {
                 let detail = format!("the settings are of version {}, expected the one given", there.version);
-                let current = serde_json::to_value(TenantShown::from(there)).unwrap_or(Value::Null);
+                let current = serde_json::to_value(self.tenant_shown(there)).unwrap_or(Value::Null);
                 Err(Problem::conflict("version", detail).with_current(current))
             }
             SettingsChanged::Unknown => Err(no_such_tenant()),

@@ -220,7 +220,7 @@ impl Parts {
         key: &DocumentKey<'_>,
         path: &PathTo,
     ) -> Result<Answer<DocumentAnswer>, Problem> {
-        let found = self.hot.read_document(key, path, (self.now)()).await;
+        let found = self.hot_of(key.tenant).await.read_document(key, path, (self.now)()).await;
         match found.map_err(|error| hot_is_down(&error))? {
             Kept::Live(hot::Excerpt { revision, part: Some(part) }) => {
                 Ok(Answer::ok(DocumentAnswer::new(&revision, part)).with_version(revision.version))
@@ -275,7 +275,8 @@ impl Parts {
         expected: Expected,
     ) -> Result<Edited, Problem> {
         let writer = Uuid::now_v7();
-        let edited = self.hot.edit_document(key, edit, expected, writer, (self.now)()).await;
+        let hot = self.hot_of(key.tenant).await;
+        let edited = hot.edit_document(key, edit, expected, writer, (self.now)()).await;
         let edited = edited.map_err(|error| hot_is_down(&error))?;
         if let Edited::Kept { is_healed: true, .. } = edited {
             count_corrupt(kind(key), "replaced by what was written");
@@ -285,7 +286,7 @@ impl Parts {
 
     /// That another version is there, with that version.
     async fn stale(&self, key: &DocumentKey<'_>, status: StatusCode) -> Problem {
-        let found = self.hot.read_document(key, &PathTo::default(), (self.now)()).await;
+        let found = self.hot_of(key.tenant).await.read_document(key, &PathTo::default(), (self.now)()).await;
         let problem =
             Problem::stale(status, format!("{} is not as it was expected; nothing was changed", what(key)));
         match found {

@@ -32,7 +32,8 @@ pub(crate) struct Runs {
     /// How many to show at most.
     #[arg(long, default_value_t = 30)]
     limit: u16,
-    /// US dollars per million tokens of questions to the model; with `--output-price`, what each run cost is shown.
+    /// US dollars per million tokens of questions to the model; with `--output-price`, what each run cost is shown, whichever
+    /// model it asked.
     #[arg(long, env = "MODEL_INPUT_PRICE", value_name = "DOLLARS", default_value = "")]
     input_price: String,
     /// US dollars per million tokens of answers.

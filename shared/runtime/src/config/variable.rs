@@ -4,12 +4,10 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use domain::HotLifetimes;
 use hot::Lifetimes;
 
 use super::InvalidConfig;
-
-/// How long an item of hot state may be set to live: a minute to thirty days.
-const LIFETIME_SECONDS: RangeInclusive<u64> = 60..=30 * 24 * 60 * 60;
 
 /// How long the key of a request may be set to be known: an hour to thirty days.
 const REQUEST_KEY_SECONDS: RangeInclusive<u64> = 60 * 60..=30 * 24 * 60 * 60;
@@ -65,8 +63,9 @@ fn seconds(
 pub(super) fn lifetimes(variables: &HashMap<String, String>) -> Result<Lifetimes, InvalidConfig> {
     let usual = Lifetimes::default();
     let expected = "a whole number of seconds from 60 to 2592000";
+    let (shortest, longest) = HotLifetimes::SECONDS.into_inner();
     let lifetime = |variable: &'static str, usual: Duration| {
-        seconds(variables, variable, usual, LIFETIME_SECONDS, expected)
+        seconds(variables, variable, usual, shortest.into()..=longest.into(), expected)
     };
     Ok(Lifetimes {
         session_context: lifetime("SESSION_CONTEXT_SECONDS", usual.session_context)?,

@@ -33,6 +33,7 @@ impl<A: Agent> Drive<'_, A> {
         self.claimed = self.services.store.claim(&claim).await?;
         let Some(claimed) = &self.claimed else { return Ok(Happened::Claimed(None)) };
         self.limits = self.services.config.limits.of_tenant(&claimed.settings);
+        self.thinking = self.services.models.of_tenant(&claimed.settings);
         let window = &claimed.window;
         let accepted = window
             .events

@@ -43,7 +43,7 @@ impl<A: Agent> Drive<'_, A> {
                     reconciled: &reconciled,
                     degraded: degraded.map(Degraded::as_str),
                     usage: &usage,
-                    cost: self.services.config.price.map(|price| price.cost(&usage)),
+                    cost: self.thinking.price(self.services.config.price).map(|price| price.cost(&usage)),
                     time: (self.started_at, (self.services.now)()),
                 };
                 self.tell(through, |hooks, run| hooks.on_success(run, &kept));

@@ -10,6 +10,7 @@ use super::Drive;
 use crate::agent::{Agent, Context, ThinkError};
 use crate::ask::Asking;
 use crate::flow::{Fault, Happened};
+use crate::models::Thinking;
 use crate::process::Failed;
 
 /// What an invocation keeps for giving back its leases and answering.
@@ -23,7 +24,7 @@ impl<A: Agent> Drive<'_, A> {
         let Some(claimed) = &self.claimed else { return Happened::Unreachable };
         let window = claimed.window.clone().cut(through);
         let asking = Asking {
-            hot: self.services.hot.clone(),
+            hot: self.services.hot.for_tenant(&claimed.settings.lifetimes),
             store: self.services.store.clone(),
             agent: self.agent.spec().name,
             tenant: self.tenant.clone(),
@@ -32,13 +33,15 @@ impl<A: Agent> Drive<'_, A> {
             through,
             resumed: self.lease.as_ref().is_some_and(|lease| lease.tries > 1),
             limits: self.limits,
-            price: self.services.config.price,
+            price: self.thinking.price(self.services.config.price),
+            thinking: self.thinking.clone(),
             now: self.services.now,
         };
         let context = Context {
             known: claimed.known.clone(),
             now: self.started_at,
-            built_in_only,
+            built_in_only: built_in_only || matches!(self.thinking, Thinking::BuiltIn),
+            lifetimes: claimed.settings.lifetimes,
             redrives: self.redrives.is_some(),
             ends_user: self.ends_user && window.through() >= window.head,
             asking: Some(asking),
