@@ -1,5 +1,6 @@
 //! What a tenant manages of its own: its API keys and its settings.
 
+mod guard;
 mod keys;
 mod lifetimes;
 mod request;
