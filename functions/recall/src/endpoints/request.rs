@@ -13,6 +13,7 @@ const USUAL_MESSAGES: u16 = 20;
 
 /// What an endpoint can be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[schema(as = ChangeType)]
 pub(crate) enum EventType {
     /// A memory became known.
     #[serde(rename = "memory.created")]
@@ -108,6 +109,7 @@ pub(crate) struct EndpointPatchAsked {
 /// How a secret is changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SecretRotationAsked)]
 pub(crate) struct RotationAsked {
     /// For how many hours the secret before signs too; 24 when not given.
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 168)]

@@ -56,25 +56,53 @@ const TAGS: [(&str, &str); 12] = [
 ))]
 struct Document;
 
+/// What every function of this kind answers.
+fn routes() -> [OpenApiRouter<Shared>; 14] {
+    [
+        search::routes(),
+        hydrate::routes(),
+        memories::routes(),
+        review::routes(),
+        endpoints::routes(),
+        sessions::routes(),
+        working::routes(),
+        sources::routes(),
+        status::routes(),
+        erasure::routes(),
+        export::routes(),
+        mcp::routes(),
+        tenants::routes(),
+        health::routes(),
+    ]
+}
+
 /// Everything the function answers, and the document that describes it.
 pub(crate) fn router(parts: &Shared) -> Router {
-    let mut router = OpenApiRouter::with_openapi(Document::openapi())
-        .merge(search::routes())
-        .merge(hydrate::routes())
-        .merge(memories::routes())
-        .merge(review::routes())
-        .merge(endpoints::routes())
-        .merge(sessions::routes())
-        .merge(working::routes())
-        .merge(sources::routes())
-        .merge(status::routes())
-        .merge(erasure::routes())
-        .merge(export::routes())
-        .merge(mcp::routes())
-        .merge(tenants::routes())
-        .merge(health::routes());
+    let mut router =
+        routes().into_iter().fold(OpenApiRouter::with_openapi(Document::openapi()), OpenApiRouter::merge);
     if parts.admin.is_some() {
         router = router.merge(admin::routes());
     }
     api::routed(router, &TAGS, &parts.guard).with_state(Arc::clone(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn no_two_modules_describe_different_things_under_one_name() {
+        let mut described = BTreeMap::new();
+        for (module, router) in routes().into_iter().chain([admin::routes()]).enumerate() {
+            for (name, schema) in router.into_openapi().components.unwrap_or_default().schemas {
+                let schema = serde_json::to_value(schema).unwrap();
+                let (first, as_before) =
+                    described.entry(name.clone()).or_insert_with(|| (module, schema.clone()));
+                assert_eq!(*as_before, schema, "{name} of the modules {first} and {module}");
+            }
+        }
+        assert!(described.len() > 50, "{}", described.len());
+    }
 }

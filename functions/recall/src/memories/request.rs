@@ -158,14 +158,14 @@ pub(crate) struct NewMemoryAsked {
     pub(crate) session: Option<SessionName>,
     /// Events of the user's that it comes from, at most 100.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<EventAsked>>)]
-    pub(crate) evidence: Vec<EventAsked>,
+    #[schema(value_type = Option<Vec<EvidenceAsked>>)]
+    pub(crate) evidence: Vec<EvidenceAsked>,
 }
 
 /// An event of the user's.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct EventAsked {
+pub(crate) struct EvidenceAsked {
     /// Its session.
     #[schema(value_type = String)]
     pub(crate) session: SessionName,

@@ -69,6 +69,7 @@ struct DecisionsAnswer {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StateDecisionAnswer)]
 struct DecisionAnswer {
     version: i64,
     content: Option<String>,
@@ -78,6 +79,7 @@ struct DecisionAnswer {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StateToolAnswer)]
 struct ToolAnswer {
     version: i64,
     calls: i64,

@@ -30,6 +30,7 @@ pub(crate) struct SourceAnswer {
 
 /// A secret, which is not shown.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SourceSecretAnswer)]
 pub(crate) struct SecretAnswer {
     id: Uuid,
     created_at: Timestamp,

@@ -58,6 +58,7 @@ impl NewKeyAsked {
 /// An API key that takes the place of another.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = KeyRotationAsked)]
 pub(crate) struct RotationAsked {
     /// For how many seconds the old key goes on, at most 30 days; a day when not given. 0 ends it at once.
     #[serde(default)]
