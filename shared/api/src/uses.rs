@@ -22,6 +22,8 @@ const MOST_WAITING: usize = 10_000;
 pub(crate) struct Uses {
     store: Store,
     waiting: Arc<Mutex<Waiting>>,
+    /// Held by the batch that is being written: a process that ends waits for it.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -43,7 +45,7 @@ impl Waiting {
 
 impl Uses {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, waiting: Arc::default() }
+        Self { store, waiting: Arc::default(), writing: Arc::default() }
     }
 
     /// Notes that a key was used. Never waits for anything.
@@ -62,8 +64,9 @@ impl Uses {
         }
     }
 
-    /// Writes what waits.
+    /// Writes what waits, after what is being written.
     pub(crate) async fn flush(&self) {
+        let _writing = self.writing.lock().await;
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let mut by_tenant: HashMap<TenantId, Vec<(Uuid, Timestamp)>> = HashMap::new();
         for ((tenant, key), last) in waiting.last {

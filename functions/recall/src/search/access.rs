@@ -27,6 +27,8 @@ pub(crate) struct Accesses {
     store: Store,
     waiting: Arc<Mutex<Waiting>>,
     full: Arc<Notify>,
+    /// Held by the batch that is being written: a process that ends waits for it.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -38,7 +40,7 @@ struct Waiting {
 
 impl Accesses {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, waiting: Arc::default(), full: Arc::default() }
+        Self { store, waiting: Arc::default(), full: Arc::default(), writing: Arc::default() }
     }
 
     /// Notes that each of these memories was handed out once. Never waits for anything.
@@ -71,8 +73,9 @@ impl Accesses {
         }
     }
 
-    /// Counts what waits, and answers how many memories were counted.
+    /// Counts what waits, after what is being counted, and answers how many memories were counted.
     pub(crate) async fn flush(&self) -> u64 {
+        let _writing = self.writing.lock().await;
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let mut by_tenant: HashMap<TenantId, Vec<Access>> = HashMap::new();
         for ((tenant, _), access) in waiting.counts {
