@@ -14,10 +14,9 @@ mod screen;
 mod store_batch;
 mod wanted;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::{AcceptedEvents, TenantId};
+use domain::TenantId;
 use hot::Hot;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -94,7 +93,6 @@ impl Ingester {
             tracing::warn!(%error, "turns that are in the log are still shown as pending");
         }
         if !failed.is_empty() {
-            self.keep_pending(failed.iter().filter_map(|delivered| delivered.accepted.as_ref())).await;
             let later: Vec<_> = failed
                 .iter()
                 .map(|delivered| {
@@ -104,19 +102,6 @@ impl Ingester {
             self.publisher.retry_later(&self.queue_url, &later).await;
         }
         batch_response(failed.into_iter().map(|Delivered { letter, .. }| letter.message_id))
-    }
-
-    /// Shows what waits for the log, for as long as each tenant wants.
-    async fn keep_pending<'a>(&self, waiting: impl Iterator<Item = &'a AcceptedEvents>) {
-        let mut of_tenants: BTreeMap<&TenantId, Vec<&AcceptedEvents>> = BTreeMap::new();
-        for accepted in waiting {
-            of_tenants.entry(&accepted.tenant).or_default().push(accepted);
-        }
-        for (tenant, waiting) in of_tenants {
-            if let Err(error) = self.hot_of(tenant).keep_pending(waiting.into_iter()).await {
-                tracing::warn!(%error, "turns that wait for the log may not be shown as pending");
-            }
-        }
     }
 
     /// Hot state as a tenant has it, as far as that is known here.

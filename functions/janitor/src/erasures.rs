@@ -222,7 +222,8 @@ impl Janitor {
                 items += self.hot.erase_runs(&evident).await?;
             }
             ErasedSubject::User | ErasedSubject::Session => {
-                items += self.hot.erase_derived(tenant, user, session.as_deref()).await?;
+                let accepted_by = erasure.erased_at;
+                items += self.hot.erase_late(tenant, user, session.as_deref(), accepted_by).await?;
                 items += self.hot.erase_runs(&sessions).await?;
             }
         }

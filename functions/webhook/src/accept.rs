@@ -71,8 +71,8 @@ pub(crate) struct AcceptedAs {
 }
 
 impl Parts {
-    /// Checks everything, takes out what the tenant wants kept out, shows the messages as pending, and puts the events into the
-    /// queue.
+    /// Checks everything, takes out what the tenant wants kept out, puts the events into the queue, and shows the messages as
+    /// pending.
     pub(crate) async fn accept(&self, mut saying: Saying) -> Result<AcceptedAnswer, Problem> {
         check(&saying.said, saying.place)?;
         let now = (self.now)();
@@ -92,20 +92,16 @@ impl Parts {
                 format!("an event is {} bytes as JSON, expected at most {MOST_BYTES}", long.body.len());
             return Err(Problem::too_large(detail));
         }
-        // Before the ingester can have taken them away again.
+        if let Err(error) = self.publisher.publish_in_order(&self.queue_url, &ordered).await {
+            tracing::error!(%error, "not every event was accepted by the queue");
+            return Err(Problem::unavailable("the queue"));
+        }
+        // After that, so that what was refused is never shown. Where the ingester was faster, hydrate finds them in the log.
         let hot = self.hot.for_tenant(&saying.lifetimes);
         match tokio::time::timeout(PATIENCE, hot.put_pending(&messages, now)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "accepted turns are not shown as pending"),
             Err(_elapsed) => tracing::warn!("accepted turns may not be shown as pending: hot state is slow"),
-        }
-        if let Err(error) = self.publisher.publish_in_order(&self.queue_url, &ordered).await {
-            tracing::error!(%error, "not every event was accepted by the queue");
-            let taken_back = self.hot.delete_pending(messages.iter());
-            if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, taken_back).await {
-                tracing::warn!(%error, "turns that were not accepted are shown as pending for some minutes");
-            }
-            return Err(Problem::unavailable("the queue"));
         }
         metrics::counter!("AcceptedEvents").increment(answer.accepted.try_into().unwrap_or(u64::MAX));
         Ok(answer)

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{SessionId, TenantId, UserId};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
 use crate::key::Key;
 use crate::{Error, Hot};
@@ -50,9 +51,31 @@ impl Hot {
         user: &UserId,
         session_name: Option<&str>,
     ) -> Result<u64, Error> {
+        self.erase_where(tenant, user, session_name, Key::is_derived).await
+    }
+
+    /// The same, and pending turns that had been accepted by then: a request may have shown them as late.
+    pub async fn erase_late(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_name: Option<&str>,
+        accepted_by: Timestamp,
+    ) -> Result<u64, Error> {
+        let is_late = |key: &Key| key.is_derived() || key.is_pending_by(accepted_by);
+        self.erase_where(tenant, user, session_name, is_late).await
+    }
+
+    async fn erase_where(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_name: Option<&str>,
+        is_meant: impl Fn(&Key) -> bool,
+    ) -> Result<u64, Error> {
         let mut keys = self.keys_of(&Key::user(tenant, user)).await?;
         keys.retain(|key| {
-            key.is_derived()
+            is_meant(key)
                 && (key.is_latest_session() || session_name.is_none_or(|name| key.is_of_session(name)))
         });
         self.delete_all(keys).await

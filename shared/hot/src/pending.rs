@@ -1,5 +1,4 @@
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
 use domain::{AcceptedEvent, AcceptedEvents, EventKind, SessionName, TenantId, UserId};
@@ -18,9 +17,6 @@ use crate::{Error, Hot};
 const MOST_TURNS: usize = 20;
 /// How much of a turn's text is kept, in bytes.
 const LONGEST_CONTENT_BYTES: usize = 32 * 1024;
-/// How long a turn is shown that nobody has confirmed: longer than it takes to reach the log, and short enough for one
-/// whose request failed. Whoever finds that the log does not take it keeps it with [`Hot::keep_pending`].
-const UNCONFIRMED: Duration = Duration::from_mins(10);
 /// How many items one request writes: DynamoDB's own bound.
 const MOST_WRITES: usize = 25;
 /// How often what was left out is written again.
@@ -43,6 +39,9 @@ pub struct PendingTurn {
     pub occurred_at: Timestamp,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// Where it was read.
+    #[serde(skip)]
+    key: Option<Key>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,17 +67,27 @@ impl PendingTurn {
             content: kept,
             occurred_at: event.occurred_at,
             accepted_at,
+            key: None,
         })
     }
 }
 
 impl Hot {
-    /// Shows the last messages among these as pending for ten minutes, or for as long as a session's context lives where that
-    /// is less, and makes their sessions their users' latest if none was active later. To be called before they are sent: whoever stores them takes them away.
+    /// Shows the last messages among these as pending for as long as a session's context lives, and makes their sessions their
+    /// users' latest if none was active later. To be called once their queue has them, so that nothing is shown that was refused:
+    /// whoever stores them takes them away, and whoever finds one in the log that came later than that, with
+    /// [`Hot::forget_pending`].
     pub async fn put_pending(&self, accepted: &[AcceptedEvents], now: Timestamp) -> Result<(), Error> {
-        let time = UNCONFIRMED.min(self.lifetimes.session_context);
-        let until = |_: &AcceptedEvents| expiry(now, time);
-        self.write_pending(accepted.iter(), until).await?;
+        let expires_at = expiry(now, self.lifetimes.session_context);
+        let mut writes = HashMap::new();
+        for (key, turn) in accepted.iter().flat_map(turns) {
+            let mut item: HashMap<String, AttributeValue> = to_item(PendingItem { expires_at, turn })?;
+            item.extend(key.clone().attributes());
+            let put = PutRequest::builder().set_item(Some(item)).build();
+            let put = put.map_err(|error| Error::Refused(Box::new(error)))?;
+            writes.insert(key, WriteRequest::builder().put_request(put).build());
+        }
+        self.write_all(writes.into_values().collect()).await?;
         // Messages of one session have one time, so each session is named once.
         let first_parts =
             accepted.iter().filter(|accepted| accepted.preceding == 0 && !turns(accepted).is_empty());
@@ -89,29 +98,17 @@ impl Hot {
         Ok(())
     }
 
-    /// Shows messages as pending for as long as a session's context lives, because the log does not take them now.
-    pub async fn keep_pending<'a>(
-        &self,
-        accepted: impl Iterator<Item = &'a AcceptedEvents>,
-    ) -> Result<(), Error> {
-        let until = |accepted: &AcceptedEvents| expiry(accepted.accepted_at, self.lifetimes.session_context);
-        self.write_pending(accepted, until).await
-    }
-
     /// Shows them as pending no more: they are in the log, or will never be.
     pub async fn delete_pending<'a>(
         &self,
         accepted: impl Iterator<Item = &'a AcceptedEvents>,
     ) -> Result<(), Error> {
-        let mut writes = HashMap::new();
-        for accepted in accepted {
-            for (key, _) in turns(accepted) {
-                let delete = DeleteRequest::builder().set_key(Some(key.clone().attributes())).build();
-                let delete = delete.map_err(|error| Error::Refused(Box::new(error)))?;
-                writes.insert(key, WriteRequest::builder().delete_request(delete).build());
-            }
-        }
-        self.write_all(writes.into_values().collect()).await
+        self.delete_keys(accepted.flat_map(turns).map(|(key, _)| key)).await
+    }
+
+    /// Shows turns as pending no more that were read here, because the log has them.
+    pub async fn forget_pending(&self, turns: &[PendingTurn]) -> Result<(), Error> {
+        self.delete_keys(turns.iter().filter_map(|turn| turn.key.clone())).await
     }
 
     /// The last messages of a session that are pending, in the order in which they were accepted; each once.
@@ -138,8 +135,10 @@ impl Hot {
             .await?;
         let mut turns: Vec<PendingTurn> = Vec::new();
         for item in answer.items.unwrap_or_default() {
+            let key = Key::of_item(&item);
             match from_item::<PendingItem>(item) {
                 Ok(PendingItem { expires_at, turn }) => {
+                    let turn = PendingTurn { key, ..turn };
                     let known = |known: &PendingTurn| known.idempotency_key == turn.idempotency_key;
                     if expires_at > now.as_second() && !turns.iter().any(known) && turns.len() < MOST_TURNS {
                         turns.push(turn);
@@ -152,23 +151,15 @@ impl Hot {
         Ok(turns)
     }
 
-    async fn write_pending<'a>(
-        &self,
-        accepted: impl Iterator<Item = &'a AcceptedEvents>,
-        until: impl Fn(&AcceptedEvents) -> i64,
-    ) -> Result<(), Error> {
-        let mut writes = HashMap::new();
-        for accepted in accepted {
-            for (key, turn) in turns(accepted) {
-                let mut item: HashMap<String, AttributeValue> =
-                    to_item(PendingItem { expires_at: until(accepted), turn })?;
-                item.extend(key.clone().attributes());
-                let put = PutRequest::builder().set_item(Some(item)).build();
-                let put = put.map_err(|error| Error::Refused(Box::new(error)))?;
-                writes.insert(key, WriteRequest::builder().put_request(put).build());
-            }
+    async fn delete_keys(&self, keys: impl Iterator<Item = Key>) -> Result<(), Error> {
+        let mut writes = Vec::new();
+        // DynamoDB refuses a request that names a key twice.
+        for key in keys.collect::<BTreeSet<_>>() {
+            let delete = DeleteRequest::builder().set_key(Some(key.attributes())).build();
+            let delete = delete.map_err(|error| Error::Refused(Box::new(error)))?;
+            writes.push(WriteRequest::builder().delete_request(delete).build());
         }
-        self.write_all(writes.into_values().collect()).await
+        self.write_all(writes).await
     }
 
     /// One request per 25 writes, and one for each time that DynamoDB leaves some of them out.
@@ -225,6 +216,18 @@ impl Key {
         let event = Uuid::new_v5(&Uuid::NAMESPACE_OID, idempotency_key.as_bytes()).simple().to_string();
         Self::of_user(tenant, user, &["pending", session.as_str(), &accepted_at, &position, &event])
     }
+
+    /// When a pending turn was accepted; `None` of anything else.
+    pub(crate) fn accepted_at(&self) -> Option<Timestamp> {
+        let (_, sort) = self.clone().parts();
+        let accepted_at = sort.strip_prefix("pending#")?.split('#').nth(1)?;
+        Timestamp::from_microsecond(accepted_at.parse().ok()?).ok()
+    }
+
+    /// Whether it is a turn that had been accepted by a time.
+    pub(crate) fn is_pending_by(&self, by: Timestamp) -> bool {
+        self.accepted_at().is_some_and(|accepted_at| accepted_at <= by)
+    }
 }
 
 #[cfg(test)]
@@ -270,6 +273,17 @@ mod tests {
             let ((pk, sk), (of_pk, of_sk)) = (key.clone().parts(), of("a#b"));
             pk == of_pk && sk.starts_with(&of_sk) && !sk.starts_with(&of("a").1)
         }));
+    }
+
+    #[test]
+    fn a_turn_is_told_by_when_it_was_accepted() {
+        let accepted = accepted("a#b", &["hello"]);
+        let (key, _) = turns(&accepted).remove(0);
+        let at = accepted.accepted_at;
+        let before = at - jiff::SignedDuration::from_micros(1);
+        assert!(key.is_pending_by(at) && !key.is_pending_by(before));
+        assert!(!Key::context(&accepted.tenant, &accepted.user, "a#b").is_pending_by(at));
+        assert!(!Key::latest_session(&accepted.tenant, &accepted.user).is_pending_by(at));
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use domain::{Event, Memory, Scope, SessionId, TenantId, UserId};
 use futures::try_join;
 use jiff::Timestamp;
@@ -35,6 +37,8 @@ pub struct Hydrate<'a> {
     pub related: Option<Search<'a>>,
     /// The agent that keeps the hot state.
     pub hot_agent: &'static str,
+    /// Idempotency keys of events that the named session may have in the log by now.
+    pub pending_keys: &'a [String],
 }
 
 /// Which session goes on.
@@ -74,6 +78,8 @@ pub struct Hydration {
     pub told: Vec<Memory>,
     /// What was said, unranked; empty when nothing was searched for.
     pub related: Found<RecalledEvent>,
+    /// Those of the pending keys whose events are in the log.
+    pub logged_keys: HashSet<String>,
 }
 
 /// The memories of a scope, by the way they were asked for.
@@ -131,9 +137,10 @@ impl Store {
             transaction.prepare(include_str!("../queries/list_standing_memories.sql")),
             transaction.prepare(include_str!("../queries/list_told.sql")),
         )?;
-        let (memories_statement, events_statement) = try_join!(
+        let (memories_statement, events_statement, find_logged) = try_join!(
             transaction.prepare(include_str!("../queries/search_memories.sql")),
             transaction.prepare(include_str!("../queries/search_events.sql")),
+            transaction.prepare(include_str!("../queries/find_logged_keys.sql")),
         )?;
         let [events, active_events, active, kept, told] =
             [hydrate.events, hydrate.active_events, hydrate.active, hydrate.kept, hydrate.told]
@@ -152,6 +159,8 @@ impl Store {
             [tenant_value, user_value, &named, &known, &active_at, &active_events, &active, &kept];
         let evidence = i32::from(MOST_EVIDENCE);
         let told_values: [&(dyn ToSql + Sync); 3] = [tenant_value, user_value, &told];
+        let logged_values: [&(dyn ToSql + Sync); 4] =
+            [tenant_value, user_value, &named, &hydrate.pending_keys];
         let of_scope = async |scope: Scope, most: u16| {
             if let Some(search) = &hydrate.search {
                 let scopes = [scope];
@@ -166,7 +175,7 @@ impl Store {
             let rows = transaction.query(&list_standing, &values).await?;
             rows.iter().map(recalled_memory).collect::<Result<_, _>>().map(ScopeMemories::Standing)
         };
-        let ((), session, profile, session_memories, told, memories, knowledge, related, ()) = try_join!(
+        let ((), session, profile, session_memories, told, memories, knowledge, related, logged, ()) = try_join!(
             transaction.begin(),
             transaction.query(&read_session, &session_values),
             transaction.query(&read_profile, &names),
@@ -181,6 +190,12 @@ impl Store {
                     }
                     None => Ok(Found::default()),
                 }
+            },
+            async {
+                if hydrate.pending_keys.is_empty() {
+                    return Ok(Vec::new());
+                }
+                transaction.query(&find_logged, &logged_values).await
             },
             transaction.commit(),
         )?;
@@ -205,7 +220,25 @@ impl Store {
             knowledge,
             told: told.iter().map(row::memory).collect::<Result<_, _>>()?,
             related,
+            logged_keys: keys_of(&logged)?,
         })
+    }
+
+    /// Those of these idempotency keys under which a session has an event in the log.
+    pub async fn logged_keys(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_name: &str,
+        keys: &[String],
+    ) -> Result<HashSet<String>, Error> {
+        let transaction = self.transaction(tenant).await?;
+        let find = transaction.prepare(include_str!("../queries/find_logged_keys.sql")).await?;
+        let values: [&(dyn ToSql + Sync); 4] = [&tenant.as_str(), &user.as_str(), &session_name, &keys];
+        let ((), rows, ()) =
+            try_join!(transaction.begin(), transaction.query(&find, &values), transaction.commit())?;
+        transaction.end();
+        keys_of(&rows)
     }
 
     /// What was said by or to a user that a search may be about, in whichever session, unranked: one round trip.
@@ -246,6 +279,10 @@ impl Store {
         }
         Ok(Some(session))
     }
+}
+
+fn keys_of(rows: &[Row]) -> Result<HashSet<String>, Error> {
+    rows.iter().map(|row| Ok(row.try_get("idempotency_key")?)).collect()
 }
 
 fn read_profile_row(row: &Row) -> Result<Profile, Error> {

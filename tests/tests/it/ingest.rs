@@ -4,6 +4,7 @@ mod bad_requests;
 mod erased;
 mod lives;
 mod outages;
+mod pending;
 mod sources;
 pub(crate) mod stage;
 

@@ -68,7 +68,7 @@ impl HydrateAnswer {
     }
 }
 
-/// Whether a turn that is shown as pending is among what the log is known to have: of the two, one may be cut.
+/// Whether a turn is among what the log is known to have, where it could not be asked: of the two, one may be cut.
 fn is_logged(turn: &PendingTurn, context: &SessionContext) -> bool {
     context.recent_messages.iter().any(|message| {
         message.occurred_at == turn.occurred_at

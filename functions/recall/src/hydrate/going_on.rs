@@ -55,7 +55,7 @@ impl Parts {
     ) -> (GoingOn, HotState) {
         let other = going_on.other.as_deref().filter(|_| !hot.is_down);
         if let Some(other) = other {
-            hot = self.hot_state(tenant, user, Some(other), now).await;
+            hot = self.hot_state_late(tenant, user, other, now).await;
             if let Some(live) = hot.context.take() {
                 going_on.is_live = true;
                 going_on.context = continued(tenant, user, Some(live), hydration);

@@ -3,6 +3,7 @@
 mod answer;
 mod going_on;
 mod hot;
+mod pending;
 mod people;
 mod scopes;
 mod state;
@@ -23,6 +24,7 @@ use utoipa_axum::routes;
 
 use self::answer::{HydrateAnswer, ProfileAnswer, WorkingMemoryState};
 use self::going_on::GoingOn;
+use self::pending::{keys, take_logged};
 use self::scopes::{Brought, Scopes};
 use crate::Parts;
 use crate::http::{Answer, Caller, OfUser, PathOf, Problem, Query, Question, Shared, postgres_is_down};
@@ -103,7 +105,7 @@ impl Parts {
         let search = subject
             .as_ref()
             .map(|subject| Search { times: &times, ..self.search(&subject.words, vector.as_deref()) });
-        let choice = hot.choice(session);
+        let (choice, pending_keys) = (hot.choice(session), keys(&hot.pending));
         let wanted = Hydrate {
             session: choice.continued(),
             after: hot.context.as_ref().map_or(0, |context| context.version),
@@ -118,6 +120,7 @@ impl Parts {
             search: search.filter(|_| query.is_some()),
             related: search,
             hot_agent: HOT_AGENT,
+            pending_keys: &pending_keys,
         };
         // What hot state has is an answer already; without it there is none but the log's.
         let has_answer = hot.context.is_some() || !hot.pending.is_empty();
@@ -133,13 +136,16 @@ impl Parts {
             Err(error) => return Err(postgres_is_down(&error)),
         };
 
+        let logged =
+            hydration.as_ref().map(|hydration| take_logged(&mut hot.pending, &hydration.logged_keys));
         let going_on = GoingOn::of(tenant, user, &mut hot, hydration.as_ref());
         // What the messages of a session are about that only the log knew of.
         let subject = subject.as_ref().filter(|_| query.is_some() || going_on.other.is_none());
         let said = subject.is_none().then(|| latest(going_on.context.as_ref(), &[])).flatten();
-        let ((going_on, hot), late_related) = join!(
+        let ((going_on, hot), late_related, ()) = join!(
             self.settle(tenant, user, going_on, hot, hydration.as_ref(), now),
-            self.related_late(tenant, user, said.as_ref())
+            self.related_late(tenant, user, said.as_ref()),
+            self.forget_pending(logged.as_deref().unwrap_or_default()),
         );
         embedder_is_down |= late_related.as_ref().is_some_and(|late| late.is_degraded);
         let mut degraded = hot.is_down || embedder_is_down || hydration.is_none();
@@ -206,7 +212,7 @@ impl Parts {
         wanted: &Hydrate<'_>,
         now: Timestamp,
     ) -> (Scopes, bool) {
-        let mut wanted = Hydrate { related: None, ..*wanted };
+        let mut wanted = Hydrate { related: None, pending_keys: &[], ..*wanted };
         loop {
             let scopes = Scopes::merged(
                 shown.iter().copied(),

@@ -1,5 +1,6 @@
 //! What was accepted and not stored when its user was erased: it is neither stored nor kept among the dead letters.
 
+use domain::AcceptedEvents;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -44,17 +45,28 @@ async fn what_an_erased_user_said_is_dropped_from_the_queue_and_from_the_dead_le
     stage
         .say(&[event("ada", "one", "waits"), event("ada", "new", "waits"), event("ben", "one", "waits")])
         .await;
+    let messages = stage.receive().await;
+    let bodies = messages.iter().map(|message| AcceptedEvents::parse(message.body().unwrap()).unwrap());
+    let late: Vec<AcceptedEvents> = bodies.filter(|accepted| accepted.user.as_str() == "ada").collect();
+    stage.give_back(&messages).await;
+    assert_eq!(late.len(), 2);
     erase(&stage, "ada", &json!({"subject": "user"})).await;
     stage.ingest().await;
     assert_eq!(stage.logged("ada", "one").await, Vec::<String>::new());
     assert_eq!(stage.logged("ada", "new").await, Vec::<String>::new());
     assert_eq!(stage.logged("ben", "one").await, ["first", "waits"]);
     assert_eq!(stage.pending("ben", "one").await, Vec::<String>::new());
+    // A request shows what it had said, as late as this.
+    stage.hot.put_pending(&late, (stage.now)()).await.unwrap();
 
     // A new life has letters of its own.
     say_what_cannot_be_stored(&stage, "ada", "one", "ada again").await;
+    stage.say(&[event("ada", "new", "a new life")]).await;
+    assert_eq!(stage.pending("ada", "new").await, ["waits", "a new life"]);
     stage.janitor.work(Timestamp::MAX).await.unwrap();
     assert_eq!(letters(&stage).await, ["ada again", "ben one"]);
+    assert_eq!(stage.pending("ada", "new").await, ["a new life"]);
+    assert_eq!(stage.pending("ada", "one").await, Vec::<String>::new());
     let left =
         stage.owner.query("select * from afterthought.verify_erasure('default', 'ada')", &[]).await.unwrap();
     assert!(left.is_empty(), "{left:?}");

@@ -50,7 +50,7 @@ async fn hydrate_shows_a_pending_turn_while_postgres_is_down() {
         assert_eq!((&turn["content"], &turn["speaker"]), (&json!("I am moving to Lisbon."), &json!("Ada")));
     }
     assert_eq!(stage.hydrate("eve", "").await.0, 503, "nothing is known of her");
-    // The log does not take it, so it is shown for longer.
+    // The log does not take it, so it is still shown.
     let messages = stage.receive().await;
     assert_eq!(stage.hand_over(&messages).await.len(), 1);
     assert_eq!(stage.pending("ada", "chat").await.len(), 1);

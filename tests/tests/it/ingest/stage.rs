@@ -31,6 +31,7 @@ pub(crate) struct Stage {
     pub(crate) recall: Recall,
     pub(crate) janitor: Janitor,
     pub(crate) hot: Hot,
+    pub(crate) now: fn() -> jiff::Timestamp,
     store: store::Store,
     pub(crate) aws: TestAws,
     /// Between the functions and Postgres.
@@ -82,6 +83,7 @@ impl Stage {
             )
             .with_sealer(Some(runtime::sealer(&services.config, &services.aws).await.unwrap())),
             hot: services.hot.clone(),
+            now: services.now,
             store: services.store.clone(),
             aws,
             line,
