@@ -2,8 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
-use serde_json::Value;
+use queue::Addressed;
 use store::{Counts, ErasedSubject, OpenErasure};
 
 use crate::{Error, Janitor, LONGEST_WAIT, Worked};
@@ -37,27 +36,6 @@ struct Gone {
 /// Until when what was accepted is gone, of one session or of all.
 type Until = (Option<String>, Timestamp);
 
-/// Whose an accepted message is. What else is in a letter, and whether that can be read, does not matter.
-#[derive(Deserialize)]
-struct Addressed {
-    tenant: TenantId,
-    user: UserId,
-    session: String,
-    accepted_at: Option<Timestamp>,
-    #[serde(default)]
-    events: Value,
-}
-
-impl Addressed {
-    /// When it was there at the latest: accepted, or in a table of the application's own. A letter that does not say was there
-    /// always.
-    fn since(&self) -> Option<Timestamp> {
-        let events = self.events.as_array().into_iter().flatten();
-        let written = events.filter_map(|event| event.get("written_at")?.as_str()?.parse().ok());
-        self.accepted_at.map(|accepted_at| written.fold(accepted_at, Timestamp::min))
-    }
-}
-
 impl Gone {
     fn is_about(&self, envelope: &Envelope) -> bool {
         match &envelope.wake_up {
@@ -74,12 +52,10 @@ impl Gone {
     /// Whether a letter holds what somebody said who was erased, or in a session that was. What was accepted after the
     /// erasure is not of it, unless it had been in a table of the application's own; a letter that does not say when is.
     fn holds(&self, body: &str) -> bool {
-        let Ok(addressed) = serde_json::from_str::<Addressed>(body) else { return false };
-        let since = addressed.since();
-        let Addressed { tenant, user, session, .. } = addressed;
-        let Some(erased) = self.said.get(&(tenant, user)) else { return false };
+        let Some(whose) = Addressed::read(body) else { return false };
+        let Some(erased) = self.said.get(&(whose.tenant.clone(), whose.user.clone())) else { return false };
         erased.iter().any(|(name, erased_at)| {
-            name.as_ref().is_none_or(|name| *name == session) && since.is_none_or(|since| since <= *erased_at)
+            name.as_ref().is_none_or(|name| *name == whose.session) && whose.was_there_by(*erased_at)
         })
     }
 }

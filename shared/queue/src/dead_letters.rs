@@ -1,28 +1,109 @@
 use std::collections::HashSet;
 use std::error::Error;
+use std::time::Duration;
 
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use domain::Envelope;
+use jiff::Timestamp;
 
-use crate::Publisher;
+use crate::publisher::reason;
+use crate::{Ordered, Publisher};
 
 /// How long a dead letter that was looked at is hidden from others, in seconds: longer than a look takes.
 const HIDDEN_SECONDS: i32 = 60;
 /// Short polling asks only some of the servers that keep a queue; waiting asks all of them.
 const WAIT_SECONDS: i32 = 1;
+/// The attribute of a dead letter that says why it is one.
+pub(crate) const REASON: &str = "reason";
 
-/// A queue of dead letters that could not be looked through. What was deleted before stays deleted.
+/// A message of a queue of dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// What SQS knows it by, however often it is received.
+    pub message_id: String,
+    /// What it says.
+    pub body: String,
+    /// Why it is there, where that was told.
+    pub reason: Option<String>,
+    /// Since when it is there.
+    pub sent_at: Option<Timestamp>,
+    group: String,
+    deduplication: String,
+    receipt: String,
+}
+
+impl DeadLetter {
+    fn of(message: Message) -> Self {
+        let system = message.attributes.unwrap_or_default();
+        let attribute = |name: MessageSystemAttributeName| system.get(&name).cloned();
+        let message_id = message.message_id.unwrap_or_default();
+        let sent_at = attribute(MessageSystemAttributeName::SentTimestamp);
+        let reason = message.message_attributes.as_ref().and_then(|named| named.get(REASON)?.string_value());
+        Self {
+            reason: reason.map(str::to_owned),
+            body: message.body.unwrap_or_default(),
+            sent_at: sent_at.and_then(|sent| Timestamp::from_millisecond(sent.parse().ok()?).ok()),
+            group: attribute(MessageSystemAttributeName::MessageGroupId).unwrap_or_default(),
+            // What has none is told by what stays the same, so that it is one message however often it is sent.
+            deduplication: attribute(MessageSystemAttributeName::MessageDeduplicationId)
+                .unwrap_or_else(|| message_id.clone()),
+            receipt: message.receipt_handle.unwrap_or_default(),
+            message_id,
+        }
+    }
+
+    /// The same message for the queue it is of: in its group, and told by its identifier.
+    fn to_ordered(&self) -> Ordered {
+        Ordered {
+            body: self.body.clone(),
+            group: self.group.clone(),
+            deduplication: self.deduplication.clone(),
+            reason: None,
+        }
+    }
+}
+
+/// What a look through dead letters came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookedThrough {
+    /// How many letters were done with.
+    pub done: usize,
+    /// Whether there may be more than were looked at.
+    pub is_cut: bool,
+}
+
+/// A queue of dead letters that could not be looked through. What was done with before stays so.
 #[derive(Debug, thiserror::Error)]
 #[error("{queue_url} was not looked through: {reason}")]
 pub struct NotLookedThrough {
     /// The queue.
     pub queue_url: String,
+    /// How many letters were done with before.
+    pub done: usize,
     /// What was said.
     pub reason: String,
-    /// The failed call.
+    /// The failed call, unless SQS answered and refused single letters.
     #[source]
-    pub source: Box<dyn Error + Send + Sync>,
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What becomes of letters that are picked.
+#[derive(Debug, Clone, Copy)]
+enum Fate<'a> {
+    Stays,
+    Deleted,
+    /// Sent to this FIFO queue, and deleted when that has them.
+    Sent(&'a str),
+}
+
+/// Why a call came to nothing.
+struct Failed(String, Option<Box<dyn Error + Send + Sync>>);
+
+impl Failed {
+    fn call(error: impl Error + Send + Sync + 'static) -> Self {
+        Self(DisplayErrorContext(&error).to_string(), Some(Box::new(error)))
+    }
 }
 
 impl Publisher {
@@ -43,66 +124,129 @@ impl Publisher {
     /// as far as those before them are deleted.
     ///
     /// Whatever is left is hidden for a minute at most: at the end, or when that minute is over, it can be received
-    /// again. A letter that could not be deleted is not counted and comes back.
+    /// again. A letter that was picked and could not be deleted is an error, and comes back.
     pub async fn purge_letters(
         &self,
         queue_url: &str,
         most: usize,
         delete: impl Fn(&str) -> bool,
     ) -> Result<usize, NotLookedThrough> {
-        let failed = |reason: String, source: Box<dyn Error + Send + Sync>| NotLookedThrough {
-            queue_url: queue_url.to_owned(),
-            reason,
-            source,
+        let looked = self.look_through(queue_url, most, Fate::Deleted, |letter| delete(&letter.body)).await?;
+        Ok(looked.done)
+    }
+
+    /// Shows letters to `look`, each once, and changes nothing. As many as [`Self::purge_letters`] looks at that deletes none.
+    pub async fn look_at_letters(
+        &self,
+        queue_url: &str,
+        most: usize,
+        mut look: impl FnMut(&DeadLetter),
+    ) -> Result<LookedThrough, NotLookedThrough> {
+        let look = |letter: &DeadLetter| {
+            look(letter);
+            false
         };
-        let (mut deleted, mut seen, mut left) = (0, HashSet::new(), Vec::new());
-        loop {
-            let received = self
-                .client()
-                .receive_message()
-                .queue_url(queue_url)
-                .max_number_of_messages(10)
-                .visibility_timeout(HIDDEN_SECONDS)
-                .wait_time_seconds(WAIT_SECONDS)
-                .send()
-                .await
-                .map_err(|error| failed(DisplayErrorContext(&error).to_string(), Box::new(error)))?;
-            let messages = received.messages.unwrap_or_default();
+        self.look_through(queue_url, most, Fate::Stays, look).await
+    }
+
+    /// Sends the letters that `pick` picks to the FIFO queue they are of, those of one group in their order, each under the
+    /// identifier it had, and deletes it when that queue has it. So none is lost whatever ends in the middle; one that was sent and
+    /// not deleted is sent again the next time, which SQS takes for the same message within five minutes.
+    pub async fn redrive_letters(
+        &self,
+        queue_url: &str,
+        to: &str,
+        most: usize,
+        pick: impl FnMut(&DeadLetter) -> bool,
+    ) -> Result<LookedThrough, NotLookedThrough> {
+        self.look_through(queue_url, most, Fate::Sent(to), pick).await
+    }
+
+    async fn look_through(
+        &self,
+        queue_url: &str,
+        most: usize,
+        fate: Fate<'_>,
+        mut pick: impl FnMut(&DeadLetter) -> bool,
+    ) -> Result<LookedThrough, NotLookedThrough> {
+        let (mut done, mut seen, mut left) = (0, HashSet::new(), Vec::new());
+        let end = loop {
+            let letters = match self.receive_letters(queue_url).await {
+                Ok(letters) => letters,
+                Err(failed) => break Err(failed),
+            };
             let known = seen.len();
-            seen.extend(messages.iter().filter_map(|message| message.message_id.clone()));
-            let (picked, others): (Vec<Message>, Vec<Message>) =
-                messages.into_iter().partition(|message| delete(message.body.as_deref().unwrap_or_default()));
-            if !picked.is_empty() {
-                let answer = self
-                    .client()
-                    .delete_message_batch()
-                    .queue_url(queue_url)
-                    .set_entries(Some(entries(&picked)))
-                    .send()
-                    .await
-                    .map_err(|error| failed(DisplayErrorContext(&error).to_string(), Box::new(error)))?;
-                deleted += answer.successful.len();
+            let (picked, others): (Vec<DeadLetter>, Vec<DeadLetter>) = letters
+                .into_iter()
+                .partition(|letter| seen.insert(letter.message_id.clone()) && pick(letter));
+            left.extend(others.into_iter().map(|letter| letter.receipt));
+            if let Err(failed) = self.settle(queue_url, fate, &picked).await {
+                left.extend(picked.into_iter().map(|letter| letter.receipt));
+                break Err(failed);
             }
-            left.extend(others.into_iter().filter_map(|message| message.receipt_handle));
+            done += picked.len();
             // Nothing new: the queue is empty, or has begun to hand out again what was left.
-            if seen.len() == known || seen.len() >= most {
-                break;
+            if seen.len() == known {
+                break Ok(false);
+            }
+            if seen.len() >= most {
+                break Ok(true);
+            }
+        };
+        let visible: Vec<_> = left.into_iter().map(|receipt| (receipt, Duration::ZERO)).collect();
+        self.retry_later(queue_url, &visible).await;
+        match end {
+            Ok(is_cut) => Ok(LookedThrough { done, is_cut }),
+            Err(Failed(reason, source)) => {
+                Err(NotLookedThrough { queue_url: queue_url.to_owned(), done, reason, source })
             }
         }
-        let visible: Vec<_> = left.into_iter().map(|receipt| (receipt, std::time::Duration::ZERO)).collect();
-        self.retry_later(queue_url, &visible).await;
-        Ok(deleted)
+    }
+
+    async fn receive_letters(&self, queue_url: &str) -> Result<Vec<DeadLetter>, Failed> {
+        let received = self
+            .client()
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(10)
+            .visibility_timeout(HIDDEN_SECONDS)
+            .wait_time_seconds(WAIT_SECONDS)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .message_attribute_names(REASON)
+            .send()
+            .await
+            .map_err(Failed::call)?;
+        Ok(received.messages.unwrap_or_default().into_iter().map(DeadLetter::of).collect())
+    }
+
+    /// Has letters become what they are to become.
+    async fn settle(&self, queue_url: &str, fate: Fate<'_>, letters: &[DeadLetter]) -> Result<(), Failed> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        match fate {
+            Fate::Stays => return Ok(()),
+            Fate::Deleted => {}
+            Fate::Sent(to) => {
+                let messages: Vec<Ordered> = letters.iter().map(DeadLetter::to_ordered).collect();
+                let sent = self.publish_in_order(to, &messages).await;
+                sent.map_err(|error| Failed(error.to_string(), Some(Box::new(error))))?;
+            }
+        }
+        let delete = self.client().delete_message_batch().queue_url(queue_url);
+        let answer = delete.set_entries(Some(entries(letters))).send().await.map_err(Failed::call)?;
+        if answer.failed.is_empty() { Ok(()) } else { Err(Failed(reason(&answer.failed), None)) }
     }
 }
 
-fn entries(messages: &[Message]) -> Vec<DeleteMessageBatchRequestEntry> {
-    messages
+fn entries(letters: &[DeadLetter]) -> Vec<DeleteMessageBatchRequestEntry> {
+    letters
         .iter()
         .enumerate()
-        .map(|(place, message)| {
+        .map(|(place, letter)| {
             DeleteMessageBatchRequestEntry::builder()
                 .id(place.to_string())
-                .receipt_handle(message.receipt_handle.as_deref().unwrap_or_default())
+                .receipt_handle(&letter.receipt)
                 .build()
                 .expect("an entry has an id and a receipt handle")
         })

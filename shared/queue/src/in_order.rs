@@ -9,14 +9,13 @@ use futures::{StreamExt, stream};
 use uuid::Uuid;
 
 use crate::Publisher;
+use crate::dead_letters::REASON;
 use crate::publisher::{BATCH, reason};
 
 /// The longest message that SQS takes, in bytes, and the most that one call sends.
 pub const MOST_BYTES: usize = 1024 * 1024;
 /// What SQS counts of a message beside its body: the attribute that says why it is a dead letter.
 const ATTRIBUTE_BYTES: usize = 1024;
-/// The attribute of a dead letter that says why it is one.
-const REASON: &str = "reason";
 
 /// A message of a FIFO queue.
 #[derive(Debug, Clone, PartialEq, Eq)]

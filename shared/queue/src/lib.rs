@@ -3,6 +3,7 @@
 //! Delivery contract: [`Publisher::publish`] answers `Ok` only when SQS has accepted every wake-up; otherwise the
 //! error holds exactly those it has not. SQS delivers at least once and in any order, and so does this crate.
 
+mod addressed;
 mod dead_letters;
 mod delivery;
 mod in_order;
@@ -12,7 +13,8 @@ mod routes;
 
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
-pub use dead_letters::NotLookedThrough;
+pub use addressed::Addressed;
+pub use dead_letters::{DeadLetter, LookedThrough, NotLookedThrough};
 pub use delivery::{Delivery, batch_response, deliveries};
 pub use in_order::{MOST_BYTES, NotAllAccepted, Ordered};
 pub use letter::{Letter, letters};

@@ -5,6 +5,7 @@ mod erased;
 mod lives;
 mod outages;
 mod pending;
+mod redrive;
 mod sources;
 pub(crate) mod stage;
 

@@ -5,6 +5,7 @@ mod aim;
 mod answer;
 mod inspect;
 mod janitor;
+mod letters;
 mod moment;
 mod operations;
 mod request;
@@ -18,6 +19,7 @@ use runtime::{Config, InvalidConfig, Services};
 use store::{Role, Store, Target};
 
 use self::aim::Aim;
+use self::letters::IngestQueues;
 pub(crate) use self::operations::routes;
 use crate::http::{Problem, postgres_is_down};
 
@@ -31,6 +33,8 @@ pub struct Admin {
     hot: Hot,
     publisher: Publisher,
     routes: Routes,
+    /// Where there are such.
+    ingest: Option<IngestQueues>,
     slot: String,
     /// The periods of tenants that have none of their own.
     retention: Retention,
@@ -51,6 +55,7 @@ impl Admin {
             hot: services.hot.clone(),
             publisher: services.publisher.clone(),
             routes: services.config.routes.clone(),
+            ingest: IngestQueues::of(&services.config),
             retention: variable("RETENTION").map_or(Ok(Retention::default()), |value| {
                 value.parse().map_err(|_: String| InvalidConfig::Invalid {
                     variable: "RETENTION",

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::answer::{Became, CalledOff, Paused, Redriven, Runs, Sent, Status};
 use super::janitor::{TidyAsked, Untidy};
+use super::letters::{LettersOrder, RedrivenLetters};
 use super::request::{
     CancelOrder, EventsAsked, EventsOf, PauseOrder, RedriveOrder, ReplayOrder, ResumeOrder, RunsAsked,
 };
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(cancel))
         .routes(routes!(replay))
         .routes(routes!(redrive))
+        .routes(routes!(redrive_letters))
         .routes(routes!(untidy))
         .merge(tenants::routes())
 }
@@ -208,6 +210,25 @@ async fn redrive(
     let (aim, filter) = order.filter(&admin.agents(), operator.now())?;
     let filter = filter(admin.target(&aim).await?);
     admin.redrive(filter, operator.now()).await.map(Answer::ok)
+}
+
+/// Sends what was accepted and could not be stored to be stored again, in the order of each session. With `dry_run`, only lists it,
+/// without what it says.
+#[utoipa::path(
+    post, path = "/v1/admin/ingest/redrive", operation_id = "admin_redrive_letters", tag = "admin",
+    request_body = LettersOrder,
+    security(("operator_key" = [])),
+    responses(
+        (status = 200, body = RedrivenLetters), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 413, body = Problem), (status = 503, body = Problem)
+    )
+)]
+async fn redrive_letters(
+    operator: Operator,
+    Query(Nothing {}): Query<Nothing>,
+    Json(order): Json<LettersOrder>,
+) -> Result<Answer<RedrivenLetters>, Problem> {
+    operator.admin().redrive_letters(order, operator.now()).await.map(Answer::ok)
 }
 
 /// What the janitor would clear away of a tenant now. Nothing is changed.

@@ -72,9 +72,9 @@ impl Admin {
         Self { recall_url: recall_url.to_owned(), client: Client::new(), key: None }
     }
 
-    /// Asks a question.
-    pub(crate) async fn get(&self, name: &str, fields: Fields) -> Result<Value> {
-        let mut url = self.url(&[name])?;
+    /// Asks a question, at a path of names.
+    pub(crate) async fn get(&self, path: &[&str], fields: Fields) -> Result<Value> {
+        let mut url = self.url(path)?;
         for (name, value) in &fields.0 {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             url.query_pairs_mut().append_pair(name, &text);
@@ -82,9 +82,9 @@ impl Admin {
         self.answer(self.client.get(url)).await
     }
 
-    /// Gives an order.
-    pub(crate) async fn post(&self, name: &str, fields: Fields) -> Result<Value> {
-        self.answer(self.client.post(self.url(&[name])?).json(&fields.0)).await
+    /// Gives an order, at a path of names.
+    pub(crate) async fn post(&self, path: &[&str], fields: Fields) -> Result<Value> {
+        self.answer(self.client.post(self.url(path)?).json(&fields.0)).await
     }
 
     /// Does something with what is at a path.

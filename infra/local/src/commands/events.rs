@@ -43,7 +43,7 @@ impl Events {
             .with("agent", self.agent)
             .with("from", self.from)
             .with("to", self.to);
-        let answer = Admin::of(&self.state)?.get("events", fields).await?;
+        let answer = Admin::of(&self.state)?.get(&["events"], fields).await?;
         say(&if self.json { serde_json::to_string_pretty(&answer)? } else { readable(&answer) });
         Ok(())
     }

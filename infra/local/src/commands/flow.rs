@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::StateOption;
-use super::admin::{Admin, Fields, Target, agent, list, number, place_or_everything, text};
+use super::admin::{Admin, Fields, Target, agent, list, number, place, place_or_everything, second, text};
 use super::terminal::say;
 
 /// How many of those it affected an order shows.
@@ -32,12 +32,17 @@ impl Order {
         with: impl FnOnce(Fields) -> Fields,
         done: impl FnOnce(&Value) -> String,
     ) -> Result<()> {
-        let answer = Admin::of(&self.state)?.post(name, with(self.target.fields())).await?;
-        say(&if self.json {
-            serde_json::to_string_pretty(&answer)?
-        } else {
-            readable(&done(&answer), &answer)
-        });
+        self.show(&[name], with, |answer| readable(&done(answer), answer)).await
+    }
+
+    async fn show(
+        &self,
+        path: &[&str],
+        with: impl FnOnce(Fields) -> Fields,
+        readable: impl FnOnce(&Value) -> String,
+    ) -> Result<()> {
+        let answer = Admin::of(&self.state)?.post(path, with(self.target.fields())).await?;
+        say(&if self.json { serde_json::to_string_pretty(&answer)? } else { readable(&answer) });
         Ok(())
     }
 }
@@ -150,11 +155,22 @@ pub(crate) struct Redrive {
     /// Only where the error contains this.
     #[arg(long)]
     reason: Option<String>,
+    /// What was accepted and could not be stored, instead of what agents set aside.
+    #[arg(long, conflicts_with_all = ["agent", "since", "until"])]
+    ingest: bool,
+    /// Only list it, without what it says.
+    #[arg(long, requires = "ingest")]
+    dry_run: bool,
 }
 
 impl Redrive {
     pub(crate) async fn run(self) -> Result<()> {
-        let Self { order, since, until, reason } = self;
+        let Self { order, since, until, reason, ingest, dry_run } = self;
+        if ingest {
+            let with =
+                |fields: Fields| fields.with("reason", reason).with("dry_run", dry_run.then_some(true));
+            return order.show(&["ingest", "redrive"], with, |answer| letters(answer, dry_run)).await;
+        }
         let with = |fields: Fields| fields.with("since", since).with("until", until).with("reason", reason);
         order
             .give("redrive", with, |answer| {
@@ -166,6 +182,35 @@ impl Redrive {
             })
             .await
     }
+}
+
+/// Dead letters of what was accepted, and what became of them.
+fn letters(answer: &Value, is_dry: bool) -> String {
+    let found = counted(number(answer, "letters"), "dead letter");
+    let mut lines = match number(answer, "redriven") {
+        _ if is_dry => found,
+        redriven => format!("{redriven} of {found} sent to be stored again"),
+    };
+    let affected = list(answer, "affected");
+    for one in affected.iter().take(MOST_SHOWN) {
+        let place = match place(one) {
+            place if place.is_empty() => "of nobody knows whom".to_owned(),
+            place => place,
+        };
+        let (events, since) = (counted(number(one, "events"), "event"), second(one, "since"));
+        // Writing to a string cannot fail.
+        let _ = write!(lines, "\n    {since}  {place}  {events}  {}", text(one, "reason"));
+    }
+    if affected.len() > MOST_SHOWN {
+        lines.push_str("\n    … --json lists up to 100");
+    }
+    if answer.get("more").and_then(Value::as_bool) == Some(true) {
+        lines.push_str("\nthere may be more: repeat the command");
+    }
+    if !text(answer, "note").is_empty() {
+        let _ = write!(lines, "\n{}", text(answer, "note"));
+    }
+    lines
 }
 
 fn woken(answer: &Value) -> String {
@@ -229,6 +274,24 @@ mod tests {
         assert_eq!(readable("paused", &answer), "paused\n    every agent        every tenant");
         assert_eq!(woken(&json!({"sessions": 0, "woken": 0})), "0 sessions woken");
         assert_eq!(woken(&json!({"sessions": 1, "woken": 1})), "1 session woken");
+    }
+
+    #[test]
+    fn dead_letters_are_shown_by_whose_they_are_and_why() {
+        let one = json!({"tenant": "acme", "user": "ada", "session": "chat", "events": 2,
+                         "since": "2026-02-10T09:00:05.5Z", "reason": "tenant 'acme' is unknown"});
+        let unread = json!({"tenant": null, "events": 0, "since": "2026-02-10T09:00:06Z", "reason": "holds no accepted events"});
+        let mut answer = json!({"letters": 2, "redriven": 0, "more": false, "affected": [one, unread]});
+        let lines = "\n    2026-02-10 09:00:05  acme/ada/chat  2 events  tenant 'acme' is unknown\
+                     \n    2026-02-10 09:00:06  of nobody knows whom  0 events  holds no accepted events";
+        assert_eq!(letters(&answer, true), format!("2 dead letters{lines}"));
+        answer["redriven"] = 1.into();
+        answer["more"] = true.into();
+        let repeat = "there may be more: repeat the command";
+        assert_eq!(
+            letters(&answer, false),
+            format!("1 of 2 dead letters sent to be stored again{lines}\n{repeat}")
+        );
     }
 
     #[test]

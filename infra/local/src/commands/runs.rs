@@ -57,7 +57,7 @@ impl Runs {
             .with("until", self.until)
             .with("before", self.before)
             .with("limit", Some(self.limit));
-        let answer = Admin::of(&self.state)?.get("runs", fields).await?;
+        let answer = Admin::of(&self.state)?.get(&["runs"], fields).await?;
         say(&if self.json { serde_json::to_string_pretty(&answer)? } else { readable(&answer, price) });
         Ok(())
     }

@@ -23,7 +23,7 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) async fn run(self) -> Result<()> {
         let endpoints = self.state.open()?.endpoints()?;
-        let mut status = Admin::at(&endpoints.recall_url).get("status", Fields::default()).await?;
+        let mut status = Admin::at(&endpoints.recall_url).get(&["status"], Fields::default()).await?;
         let aws = local::emulator::sdk_config(&endpoints.aws_endpoint, &endpoints.account);
         let sqs = aws_sdk_sqs::Client::new(&aws);
         let dead = dead_letters(&sqs, &endpoints.queues).await?;

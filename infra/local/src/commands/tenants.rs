@@ -70,7 +70,7 @@ impl Tenants {
             }
             Command::List { after, limit } => {
                 let fields = Fields::default().with("after", after).with("limit", Some(limit));
-                let answer = admin.get("tenants", fields).await?;
+                let answer = admin.get(&["tenants"], fields).await?;
                 for tenant in list(&answer, "tenants") {
                     let (name, version) = (text(tenant, "tenant"), number(tenant, "version"));
                     say(&format!("{name}  settings of version {version}, {}", text(tenant, "updated_at")));

@@ -11,7 +11,7 @@ use lambda_http::Body;
 use local::chaos::proxy::{Proxy, Weather};
 use model::Embedder;
 use queue::{Publisher, SqsEvent};
-use recall::Recall;
+use recall::{Admin, Recall};
 use serde_json::{Value, json};
 use testkit::{TestAws, TestDatabase};
 use uuid::Uuid;
@@ -67,6 +67,7 @@ impl Stage {
                 (webhook::QUEUE, &queue),
                 (ingester::DEAD_LETTERS, &dead_letters),
                 ("ERASURE_SETTLE_SECONDS", "0"),
+                ("ADMIN_API", "true"),
             ])
             .await;
         let Ground { database, aws, owner } = ground;
@@ -81,7 +82,8 @@ impl Stage {
                 Embedder::BuiltIn,
                 services.now,
             )
-            .with_sealer(Some(runtime::sealer(&services.config, &services.aws).await.unwrap())),
+            .with_sealer(Some(runtime::sealer(&services.config, &services.aws).await.unwrap()))
+            .with_admin(Admin::from_services(&services).unwrap()),
             hot: services.hot.clone(),
             now: services.now,
             store: services.store.clone(),
@@ -241,6 +243,24 @@ impl Stage {
                 (message.body.unwrap_or_default(), reason)
             })
             .collect()
+    }
+
+    /// The body, the group and the identifier of each dead letter, which stays where it is.
+    pub(crate) async fn look_at_dead_letters(&self) -> Vec<(String, String, String)> {
+        use aws_sdk_sqs::types::MessageSystemAttributeName::{All, MessageDeduplicationId, MessageGroupId};
+        let sqs = self.aws.sqs();
+        let request = sqs.receive_message().queue_url(&self.dead_letters).max_number_of_messages(10);
+        let request = request.message_system_attribute_names(All).visibility_timeout(30);
+        let messages = request.send().await.unwrap().messages.unwrap_or_default();
+        let mut letters = Vec::new();
+        for message in messages {
+            let attributes = message.attributes.unwrap_or_default();
+            let (group, known) = (&attributes[&MessageGroupId], &attributes[&MessageDeduplicationId]);
+            letters.push((message.body.unwrap_or_default(), group.clone(), known.clone()));
+            let back = sqs.change_message_visibility().queue_url(&self.dead_letters).visibility_timeout(0);
+            back.receipt_handle(message.receipt_handle.unwrap()).send().await.unwrap();
+        }
+        letters
     }
 
     /// Puts a message into the queue that nobody made.
