@@ -5,11 +5,14 @@ use domain::{SessionId, TenantId, UserId};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
+use crate::item::{Item, read_number};
 use crate::key::Key;
 use crate::{Error, Hot};
 
 /// So many items are deleted, and so many partitions read, at a time.
 const AT_ONCE: usize = 16;
+/// What says of an item when it is from.
+const DATED: &str = "pk, sk, session_name, updated_at, active_at_milliseconds";
 
 impl Hot {
     /// How many items there are of a user, or of one of their sessions.
@@ -22,6 +25,27 @@ impl Hot {
         let keys = self.keys_of(&Key::user(tenant, user)).await?;
         let is_meant = |key: &&Key| session_name.is_none_or(|name| key.is_of_session(name));
         Ok(keys.iter().filter(is_meant).count() as u64)
+    }
+
+    /// How many items there are of a user, or of one of their sessions, that say they are from before a time or do not say, expired
+    /// ones too.
+    pub async fn count_left(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_name: Option<&str>,
+        by: Timestamp,
+    ) -> Result<u64, Error> {
+        let items = self.items_of(&Key::user(tenant, user), DATED).await?;
+        let is_meant = |item: &&Item| {
+            let Some(key) = Key::of_item(item) else { return false };
+            let is_of = |name| {
+                let points_to = item.get("session_name").and_then(|name| name.as_s().ok());
+                key.is_of_session(name) || key.is_latest_session() && points_to.is_some_and(|of| of == name)
+            };
+            session_name.is_none_or(is_of) && dated(&key, item).is_none_or(|at| at <= by)
+        };
+        Ok(items.iter().filter(is_meant).count() as u64)
     }
 
     /// Deletes every item of a user, and answers how many there were.
@@ -94,7 +118,12 @@ impl Hot {
 
     /// The keys of a partition, expired or not.
     async fn keys_of(&self, partition: &str) -> Result<Vec<Key>, Error> {
-        let mut keys = Vec::new();
+        Ok(self.items_of(partition, "pk, sk").await?.iter().filter_map(Key::of_item).collect())
+    }
+
+    /// These attributes of the items of a partition.
+    async fn items_of(&self, partition: &str, attributes: &str) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::new();
         let mut after = None;
         loop {
             let answer = self
@@ -103,15 +132,15 @@ impl Hot {
                 .table_name(&self.table)
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
-                .projection_expression("pk, sk")
+                .projection_expression(attributes)
                 .set_exclusive_start_key(after)
                 .consistent_read(true)
                 .send()
                 .await?;
-            keys.extend(answer.items.unwrap_or_default().iter().filter_map(Key::of_item));
+            items.extend(answer.items.unwrap_or_default());
             after = answer.last_evaluated_key.filter(|key| !key.is_empty());
             if after.is_none() {
-                return Ok(keys);
+                return Ok(items);
             }
         }
     }
@@ -128,4 +157,15 @@ impl Hot {
             .await?;
         Ok(count)
     }
+}
+
+/// When an item is from, where it says so: when a turn was accepted, a document changed, or a session active.
+fn dated(key: &Key, item: &Item) -> Option<Timestamp> {
+    let text = item.get("updated_at").and_then(|at| at.as_s().ok()?.parse().ok());
+    let number = || {
+        let milliseconds =
+            read_number(item, "updated_at").or_else(|| read_number(item, "active_at_milliseconds"));
+        milliseconds.and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok())
+    };
+    key.accepted_at().or(text).or_else(number)
 }

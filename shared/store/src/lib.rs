@@ -64,7 +64,7 @@ pub use connect::{Role, Store};
 pub use decide::{ReviewDecision, Reviewed};
 pub use erasure::{
     AdoptedState, Counts, Erasable, Erased, ErasedSubject, Erasing, ErasurePosition, ErasureWait,
-    GoneSession, OpenErasure, OpenErasures, Purged, Receipt, WaitReason,
+    GoneSession, OpenErasure, OpenErasures, Purged, Receipt, Verification, WaitReason,
 };
 pub use error::Error;
 pub use export::{ExportPage, ExportPosition};

@@ -11,6 +11,7 @@ mod sameness;
 mod scan;
 mod stage;
 mod told;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -21,7 +21,7 @@ const NOT_SENT: &str = "SQS did not take or delete every letter; those that are 
 /// The queue of accepted events, and that of those that could not be stored.
 pub(super) struct IngestQueues {
     accepted: String,
-    dead_letters: String,
+    pub(super) dead_letters: String,
 }
 
 impl IngestQueues {

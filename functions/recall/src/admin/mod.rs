@@ -3,6 +3,7 @@
 
 mod aim;
 mod answer;
+mod erasures;
 mod inspect;
 mod janitor;
 mod letters;

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{Became, CalledOff, Paused, Redriven, Runs, Sent, Status};
+use super::erasures::{Verified, VerifyAsked};
 use super::janitor::{TidyAsked, Untidy};
 use super::letters::{LettersOrder, RedrivenLetters};
 use super::request::{
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(redrive))
         .routes(routes!(redrive_letters))
         .routes(routes!(untidy))
+        .routes(routes!(verify_erasure))
         .merge(tenants::routes())
 }
 
@@ -229,6 +231,24 @@ async fn redrive_letters(
     Json(order): Json<LettersOrder>,
 ) -> Result<Answer<RedrivenLetters>, Problem> {
     operator.admin().redrive_letters(order, operator.now()).await.map(Answer::ok)
+}
+
+/// What is left of a user, or of one of their sessions, from before they were erased: in every table, in hot state, among dead
+/// letters and in the archive. Tables are read from end to end.
+#[utoipa::path(
+    get, path = "/v1/admin/erasures/verification", operation_id = "admin_verify_erasure", tag = "admin",
+    params(VerifyAsked),
+    security(("operator_key" = [])),
+    responses(
+        (status = 200, body = Verified), (status = 400, body = Problem), (status = 503, body = Problem)
+    )
+)]
+async fn verify_erasure(
+    operator: Operator,
+    Query(asked): Query<VerifyAsked>,
+) -> Result<Answer<Verified>, Problem> {
+    let keeper = operator.0.keeper.as_ref();
+    Box::pin(operator.admin().verify_erasure(keeper, asked)).await.map(Answer::ok)
 }
 
 /// What the janitor would clear away of a tenant now. Nothing is changed.

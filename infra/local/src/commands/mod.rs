@@ -6,6 +6,7 @@ mod archive;
 mod caller;
 mod chaos;
 mod demo;
+mod erasure;
 mod eval;
 mod events;
 mod export;
@@ -57,6 +58,8 @@ enum Command {
     Recall(recall::Recall),
     /// Write everything about a user to a file.
     Export(export::Export),
+    /// Make sure that what was erased is gone.
+    Erasure(erasure::Erasure),
     /// Show how far every agent is.
     Status(status::Status),
     /// List what agents did, newest first.
@@ -117,6 +120,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Archive(command) => command.run().await,
         Command::Recall(command) => command.run().await,
         Command::Export(command) => command.run().await,
+        Command::Erasure(command) => command.run().await,
         Command::Status(command) => command.run().await,
         Command::Runs(command) => command.run().await,
         Command::Events(command) => command.run().await,

@@ -9,6 +9,7 @@ mod erase;
 mod purge;
 mod receipt;
 mod touched;
+mod verify;
 mod waits;
 
 use domain::{MemoryId, SessionId, UserId};
@@ -19,6 +20,7 @@ pub(crate) use erase::Deletes;
 pub use erase::{Erasable, Erased};
 pub use purge::{OpenErasure, Purged};
 pub use receipt::{ErasedSubject, ErasurePosition, Receipt};
+pub use verify::Verification;
 pub use waits::{AdoptedState, ErasureWait, OpenErasures, WaitReason};
 
 /// What is to be erased of a user.

@@ -15,7 +15,7 @@ use lambda_http::Body;
 use memory_curator::MemoryCurator;
 use model::{Embedder, Model};
 use pattern_finder::PatternFinder;
-use recall::Recall;
+use recall::{Admin, Recall};
 use runtime::{Agent, Config, Services};
 use sentiment_analyzer::SentimentAnalyzer;
 use serde_json::{Value, json};
@@ -117,6 +117,7 @@ impl Stage {
             (webhook::QUEUE, &accepted),
             (ingester::DEAD_LETTERS, &letters),
             ("ERASURE_SETTLE_SECONDS", "0"),
+            ("ADMIN_API", "true"),
             ("ARCHIVE_URL", &archive_url),
             ("AGENT_CONCURRENCY", "8"),
         ]
@@ -134,7 +135,8 @@ impl Stage {
                 sealer(),
                 services.config.notifier_reach,
                 Some((services.publisher.clone(), notifier)),
-            );
+            )
+            .with_admin(Admin::from_services(&services).unwrap());
         Self {
             keeper: store.acting_as(Role::Keeper, 2).unwrap(),
             extractor: EntityExtractor::new(Model::BuiltIn).unwrap(),
