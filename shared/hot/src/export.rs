@@ -14,8 +14,8 @@ use crate::{Error, Hot};
 const ITEMS_AT_ONCE: i32 = 5;
 
 impl Hot {
-    /// The next items of a user that live at `now`, each as an object with its `kind` and its `key`, and the key after which to
-    /// go on; `None` when there are no more.
+    /// The next items of a user that live at `now`, each as an object with its `kind`: pending turns with their `session`, others
+    /// with their `key`. And the key after which to go on; `None` when there are no more.
     pub async fn export(
         &self,
         tenant: &TenantId,
@@ -44,13 +44,26 @@ impl Hot {
             if read_number::<i64>(&item, "expires_at").is_some_and(|until| until <= now.as_second()) {
                 continue;
             }
+            let session = Key::of_item(&item).and_then(|key| key.pending_session());
             let key = item.remove("sk");
             item.remove("pk");
             let key = key.as_ref().and_then(|key| key.as_s().ok()).map_or("", String::as_str);
-            let item: Value = from_item(item)?;
-            lines.push(json!({"kind": "hot_item", "key": key, "item": item}).to_string());
+            lines.push(line(session, key, from_item(item)?).to_string());
         }
         let last = answer.last_evaluated_key.as_ref().and_then(|key| key.get("sk"));
         Ok((lines, last.and_then(|last| last.as_s().ok()).cloned()))
+    }
+}
+
+/// A turn of a session as it is shown, or an item as it is.
+fn line(pending_session: Option<String>, key: &str, item: Value) -> Value {
+    match (pending_session, item) {
+        (Some(session), Value::Object(mut turn)) => {
+            turn.remove("expires_at");
+            turn.insert("kind".to_owned(), "pending_message".into());
+            turn.insert("session".to_owned(), session.into());
+            Value::Object(turn)
+        }
+        (_, item) => json!({"kind": "hot_item", "key": key, "item": item}),
     }
 }

@@ -94,8 +94,13 @@ impl Key {
     /// The name of the tool whose state lives here.
     pub(crate) fn tool_name(&self) -> Option<String> {
         let (_, name) = self.sk.strip_prefix("tool#")?.split_once('#')?;
-        // `#` is the only other character that is escaped, and `%` goes last so that nothing is unescaped twice.
-        Some(name.replace("%23", "#").replace("%25", "%"))
+        Some(unescaped(name))
+    }
+
+    /// The name of the session that a pending turn is of.
+    pub(crate) fn pending_session(&self) -> Option<String> {
+        let (name, _) = self.sk.strip_prefix("pending#")?.split_once('#')?;
+        Some(unescaped(name))
     }
 
     /// The partition of everything that is a user's.
@@ -165,6 +170,11 @@ fn tenant_partition(kind: &str, tenant: &TenantId) -> String {
 
 fn user_partition(tenant: &TenantId, user: &UserId) -> String {
     format!("user#{}#{}", escaped(tenant.as_str()), escaped(user.as_str()))
+}
+
+fn unescaped(name: &str) -> String {
+    // `#` is the only other character that is escaped, and `%` goes last so that nothing is unescaped twice.
+    name.replace("%23", "#").replace("%25", "%")
 }
 
 fn escaped(name: &str) -> String {

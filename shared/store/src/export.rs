@@ -12,7 +12,7 @@ use crate::{Error, Store};
 const LINES_AT_ONCE: i64 = 500;
 
 /// What is exported, in this order. What is derived from it is not: vectors, words, marks, snapshots.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     include_str!("../queries/export_profile.sql"),
     include_str!("../queries/export_sessions.sql"),
     include_str!("../queries/export_events.sql"),
@@ -25,6 +25,7 @@ const LAYERS: [&str; 12] = [
     include_str!("../queries/export_runs.sql"),
     include_str!("../queries/export_requests.sql"),
     include_str!("../queries/export_holds.sql"),
+    include_str!("../queries/export_deliveries.sql"),
 ];
 
 /// Which of them is of events: what was said may be in the archive.

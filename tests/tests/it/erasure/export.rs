@@ -6,6 +6,7 @@ use lambda_http::Body;
 use serde_json::{Value, json};
 
 use super::stage::{Stage, VICTIM};
+use crate::ingest::stage::post_to;
 
 /// The pages of an export of the victim's.
 async fn pages(stage: &Stage) -> Vec<String> {
@@ -40,6 +41,11 @@ async fn everything_of_a_user_is_exported_once_and_nothing_of_anybody_else() {
     }
     stage.think().await;
     stage.decorate().await;
+    // On its way to the log: of a request, the last turns.
+    let said = |number: usize| json!({"user": VICTIM, "session": "a#b", "role": "user", "content": format!("quagga {number}")});
+    let body = json!({"events": (0..25).map(said).collect::<Vec<_>>()}).to_string();
+    let accepted = post_to(&stage.webhook, "/v1/events", &[("afterthought-tenant", "acme")], &body).await;
+    assert_eq!(accepted.0, 202);
     // More than one answer of a function holds.
     let long = "quagga ".repeat(30_000);
     for _ in 0..40 {
@@ -57,7 +63,7 @@ async fn everything_of_a_user_is_exported_once_and_nothing_of_anybody_else() {
     }
     for kind in [
         "profile", "session", "event", "memory", "memory_version", "review", "retraction", "checkpoint",
-        "operation", "run", "request", "hold", "hot_item",
+        "operation", "run", "request", "hold", "delivery", "hot_item",
     ] {
         assert!(kinds.get(kind).is_some_and(|lines| *lines > 0), "{kind} of {kinds:?}");
     }
@@ -71,6 +77,16 @@ async fn everything_of_a_user_is_exported_once_and_nothing_of_anybody_else() {
         let rows = stage.number(&format!("select count(*) from afterthought.{table} {of_victim}")).await;
         assert_eq!(kinds[kind], rows, "{table}");
     }
+    let pending: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "pending_message").collect();
+    assert_eq!(pending.len(), 20);
+    let last = pending[19].as_object().unwrap();
+    assert_eq!(
+        (&last["session"], &last["content"], &last["role"]),
+        (&json!("a#b"), &json!("quagga 24"), &json!("user"))
+    );
+    assert!(!last.contains_key("expires_at"), "{last:?}");
+    let is_told = |line: &Value| line["kind"] == "delivery" && line["payload"]["content"] == "quagga";
+    assert!(lines.iter().any(|line| is_told(line) && line["user_id"] == VICTIM));
     let events: BTreeSet<String> = lines
         .iter()
         .filter(|line| line["kind"] == "event")
