@@ -3,7 +3,7 @@ use hot::{ActiveMemory, Put, Read, SessionContext};
 use jiff::Timestamp;
 use model::Embedder;
 use runtime::ThinkError;
-use store::{IndexedEvent, IndexedMemory, UnindexedMemory};
+use store::{IndexedEvent, IndexedMemory, IndexedPassage, UnindexedMemory};
 
 use crate::Indexer;
 
@@ -25,15 +25,20 @@ pub(crate) async fn index_events(
         return Ok(Vec::new());
     }
     let texts: Vec<&str> = messages.iter().map(|event| event.content.as_str()).collect();
-    let embeddings = embedder.embed(&texts).await?;
+    let embedded = embedder.embed_passages(&texts).await?;
     Ok(messages
         .into_iter()
-        .zip(embeddings)
-        .map(|(event, embedding)| IndexedEvent {
+        .zip(embedded)
+        .map(|(event, embedded)| IndexedEvent {
             version: event.version,
-            embedding,
+            embedding: embedded.vector,
             embedding_model: embedder.name().to_owned(),
             terms: event.content.clone(),
+            passages: embedded
+                .passages
+                .into_iter()
+                .map(|passage| IndexedPassage { bytes: passage.bytes, embedding: passage.vector })
+                .collect(),
         })
         .collect())
 }
@@ -233,6 +238,16 @@ mod tests {
         assert_eq!(indexed[0].terms, "message 1");
         assert_eq!(indexed[0].embedding_model, Embedder::BuiltIn.name());
         assert_eq!(index_events(&Embedder::BuiltIn, &events[1..2]).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_long_message_is_indexed_by_its_passages_too() {
+        let mut events = messages(1..=2);
+        events[1].content = "This was said, and then something else. ".repeat(50);
+        let indexed = index_events(&Embedder::BuiltIn, &events).await.unwrap();
+        assert!(indexed[0].passages.is_empty());
+        let said = events[1].content.get(indexed[1].passages[1].bytes.clone()).unwrap();
+        assert!(said.starts_with("This was said"), "{said}");
     }
 
     #[test]

@@ -2,6 +2,7 @@ mod endpoint;
 mod hashed;
 #[cfg(feature = "local-embedder")]
 mod local;
+mod passages;
 
 use std::path::Path;
 #[cfg(feature = "local-embedder")]
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub use self::endpoint::EmbeddingEndpoint;
 #[cfg(feature = "local-embedder")]
 pub use self::local::LocalEmbedder;
+pub use self::passages::{EmbeddedPassage, EmbeddedText};
 use crate::{EmbedderConfig, Error};
 
 /// How much of one text is looked at; providers reject texts beyond about 8,000 tokens.
@@ -68,9 +70,8 @@ impl Embedder {
 
     /// One vector per text, in the texts' order, all of the same dimension and of length 1.
     ///
-    /// Texts are cut after 16 KiB. A local embedder reads one of more tokens than it was made for in passages and answers
-    /// their mean. A text without words
-    /// gets a vector too, one that is close to nothing.
+    /// Texts are cut after 16 KiB. A local embedder reads one of more tokens than it was made for window by window and answers
+    /// the mean; [`Embedder::embed_passages`] has more. A text without words gets a vector too, one that is close to nothing.
     pub async fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         match self {
             Self::BuiltIn => Ok(texts.iter().map(|text| hashed::embed(cut(text))).collect()),

@@ -21,7 +21,7 @@ pub use api_keys::ApiKeys;
 pub use config::{EmbedderConfig, Endpoint, ModelConfig};
 #[cfg(feature = "local-embedder")]
 pub use embedder::LocalEmbedder;
-pub use embedder::{Embedder, EmbeddingEndpoint};
+pub use embedder::{EmbeddedPassage, EmbeddedText, Embedder, EmbeddingEndpoint};
 pub use error::Error;
 pub use model::{Answer, Asked, Model, OpenAi, Question};
 pub use offered::{OfferedModel, OfferedModels};

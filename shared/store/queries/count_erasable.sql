@@ -10,6 +10,8 @@ from (
     union all
     select 'event_index', count(*) from afterthought.event_index where session_id = any($3::uuid[])
     union all
+    select 'event_passages', count(*) from afterthought.event_passages where session_id = any($3::uuid[])
+    union all
     select 'cursors', count(*) from afterthought.agent_cursors where session_id = any($3::uuid[])
     union all
     select 'runs', count(*) from afterthought.agent_runs where session_id = any($3::uuid[])

@@ -6,6 +6,8 @@
 -- Exact: every indexed row of the user is looked at, found by tenant and user, never by an index of vectors, which
 -- would be filtered afterwards and come back with too few. So at least $6 events come back when the user has them.
 -- The events just before and after a picked one come too: what they say is part of its score.
+-- A long event is as near as its nearest passage, if that is nearer than the event as a whole; what is usual is the likeness
+-- of events as wholes.
 with words as materialized (
     -- Each lexeme of the question, and as a query of its own. Quoted, it can be nothing but one lexeme.
     select lexeme, ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as query
@@ -56,7 +58,22 @@ worded as materialized (
     from hits h join rarity r using (lexeme)
     group by h.session_id, h.version
 ),
+-- How near the nearest passage of each long event is. A user without long events has none.
+nearest_passages as materialized (
+    select p.session_id, p.version, max(-(p.embedding <#> $4)) as similarity
+    from afterthought.event_passages p
+    where p.tenant = $1 and p.user_id = $2 and p.embedding_model = $5
+      and ($9::text is null or p.session_id = (
+          select id from afterthought.sessions where tenant = $1 and user_id = $2 and session = $9
+      ))
+      and ($10::timestamptz is null or p.occurred_at >= $10)
+      and ($11::timestamptz is null or p.occurred_at < $11)
+      and ($12::timestamptz is null or p.occurred_at <= $12)
+    group by p.session_id, p.version
+),
 picked as (
+    (select session_id, version from nearest_passages order by similarity desc, session_id, version desc limit $6)
+    union
     (select session_id, version from own order by similarity desc nulls last, session_id, version desc limit $6)
     union
     (select session_id, version from worded order by weight desc, session_id, version desc limit $6)
@@ -77,7 +94,8 @@ around as (
     select distinct p.session_id, p.version + step as version
     from picked p cross join (values (-1), (0), (1)) as steps (step)
 )
-select o.session_id, s.session, o.version, e.role, e.speaker, e.content, e.occurred_at, o.similarity, o.length,
+select o.session_id, s.session, o.version, e.role, e.speaker, e.content, e.occurred_at, o.length,
+       greatest(o.similarity, p.similarity) as similarity,
        -- Most neighbours have none of the words.
        case when o.terms @@ (select query from any_word) then array(
                 select coalesce(cardinality(term.positions), 0)
@@ -87,6 +105,14 @@ select o.session_id, s.session, o.version, e.role, e.speaker, e.content, e.occur
             )
             else (select coalesce(array_agg(0), '{}') from words)
        end as frequencies,
+       p.start_byte as passage_start, p.end_byte as passage_end, length(p.terms) as passage_length,
+       case when p.terms is not null then array(
+                select coalesce(cardinality(term.positions), 0)
+                from words w
+                left join unnest(p.terms) as term (lexeme, positions, weights) using (lexeme)
+                order by w.lexeme
+            )
+       end as passage_frequencies,
        array(select lexeme from rarity order by lexeme) as words,
        array(select texts_with from rarity order by lexeme) as texts_with,
        t.texts, t.average_length, t.average_similarity
@@ -94,4 +120,13 @@ from around
 join own o using (session_id, version)
 join afterthought.session_events e using (session_id, version)
 join afterthought.sessions s on s.id = o.session_id
+-- Asked once: a user without long events has none to look for.
+left join lateral (
+    select p.start_byte, p.end_byte, p.terms, -(p.embedding <#> $4) as similarity
+    from afterthought.event_passages p
+    where exists (select from nearest_passages)
+      and p.session_id = o.session_id and p.version = o.version and p.embedding_model = $5
+    order by similarity desc, p.passage
+    limit 1
+) p on true
 cross join totals t

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use domain::{Event, Memory, MemoryId, SessionId, TenantId, UserId};
 use futures::try_join;
 use pgvector::HalfVector;
@@ -19,6 +21,17 @@ pub struct IndexedEvent {
     pub embedding_model: String,
     /// The text whose words it is found by.
     pub terms: String,
+    /// The passages of a long text, in order; a short one has none.
+    pub passages: Vec<IndexedPassage>,
+}
+
+/// A passage that recall finds a long event by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexedPassage {
+    /// Where it is in [`IndexedEvent::terms`].
+    pub bytes: Range<usize>,
+    /// Its vector, of length 1, by the embedder of the event.
+    pub embedding: Vec<f32>,
 }
 
 /// A memory that waits for its embedding.

@@ -70,7 +70,7 @@ pub use error::Error;
 pub use export::{ExportPage, ExportPosition};
 pub use holds::{BehindPage, Hold, HoldReason, HoldRecord};
 pub use hydration::{Continued, Hydrate, Hydration, Profile, RecentSession, ScopeMemories};
-pub use index::{ActiveSession, IndexedEvent, IndexedMemory, UnindexedMemory};
+pub use index::{ActiveSession, IndexedEvent, IndexedMemory, IndexedPassage, UnindexedMemory};
 pub use keys::{ApiKeyRecord, MOST_KEYS, NewApiKey, Rotated, Rotation};
 pub use memories::{
     Changed, CorrectionOf, ListedMemory, MemoryCase, MemoryChange, MemoryFilter, MemoryLink, MemoryPatch,
@@ -81,8 +81,8 @@ pub use operations::{Beginning, Ending, NewOperation, Operation, OperationEnd};
 pub use outcomes::{EventOutcome, EventState, ThoughtOutcome};
 pub use reader::{Behind, SlotState, SweepSpan};
 pub use recall::{
-    Candidate, Corpus, Embedding, Filter, Found, MOST_EVIDENCE, Recalled, RecalledEvent, RecalledMemory,
-    Search,
+    Candidate, Corpus, Embedding, Filter, Found, MOST_EVIDENCE, PassageWords, Recalled, RecalledEvent,
+    RecalledMemory, Search,
 };
 pub use review::{DecisionRecord, ReviewCase, ReviewEvidence, ReviewFilter, ReviewItem};
 pub use runs::{Quarantined, RunFilter, RunRecord};

@@ -81,7 +81,8 @@ pub struct Corpus {
     pub texts: i64,
     /// How many different words a text has, on average.
     pub average_length: f64,
-    /// How like the search a text is, on average: the mean of [`Candidate::similarity`] over all that have one, else 0.
+    /// How like the search a text is, on average: the mean of [`Candidate::similarity`] over all that have one, without their
+    /// passages, else 0.
     pub average_similarity: f64,
     /// The words of the search, each as its stem.
     pub words: Vec<String>,
@@ -94,8 +95,20 @@ pub struct Corpus {
 pub struct Candidate<T> {
     /// The event or memory.
     pub item: T,
-    /// The cosine of its embedding with the search's, −1 to 1; `None` when it has none of the same embedder.
+    /// The cosine of its embedding with the search's, −1 to 1; `None` when it has none of the same embedder. Of a long event the
+    /// highest among those of the whole and of its passages.
     pub similarity: Option<f64>,
+    /// How many different words it has.
+    pub length: i32,
+    /// Per word of the search, how often it has it; in the order of [`Corpus::words`].
+    pub frequencies: Vec<i32>,
+    /// Of a long text, its passage whose embedding is nearest.
+    pub passage: Option<PassageWords>,
+}
+
+/// The words of a passage, counted as those of its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassageWords {
     /// How many different words it has.
     pub length: i32,
     /// Per word of the search, how often it has it; in the order of [`Corpus::words`].
@@ -119,6 +132,15 @@ pub struct RecalledEvent {
     pub content: String,
     /// When, by the application's account.
     pub occurred_at: Timestamp,
+    /// Of a long event, where its passage is whose embedding is nearest: in bytes of `content`.
+    pub passage: Option<Range<usize>>,
+}
+
+impl RecalledEvent {
+    /// The nearest passage of a long event, all of any other.
+    pub fn nearest(&self) -> &str {
+        self.passage.clone().and_then(|bytes| self.content.get(bytes)).unwrap_or(&self.content)
+    }
 }
 
 /// A memory as recall shows it.
@@ -235,7 +257,7 @@ pub(crate) async fn search_events(
         &to,
         &as_of,
     ];
-    found(&transaction.query(statement, &values).await?, recalled_event)
+    found(&transaction.query(statement, &values).await?, recalled_event, passage_words)
 }
 
 /// Runs the search of memories within a transaction; searches with different filters may share it and its round trip.
@@ -268,10 +290,14 @@ pub(crate) async fn search_memories(
         &as_of,
         &evidence,
     ];
-    found(&transaction.query(statement, &values).await?, recalled_memory)
+    found(&transaction.query(statement, &values).await?, recalled_memory, |_| Ok(None))
 }
 
-fn found<T>(rows: &[Row], item: impl Fn(&Row) -> Result<T, Error>) -> Result<Found<T>, Error> {
+fn found<T>(
+    rows: &[Row],
+    item: impl Fn(&Row) -> Result<T, Error>,
+    passage: impl Fn(&Row) -> Result<Option<PassageWords>, Error>,
+) -> Result<Found<T>, Error> {
     let Some(first) = rows.first() else { return Ok(Found::default()) };
     let corpus = Corpus {
         texts: first.try_get("texts")?,
@@ -288,13 +314,24 @@ fn found<T>(rows: &[Row], item: impl Fn(&Row) -> Result<T, Error>) -> Result<Fou
                 similarity: row.try_get("similarity")?,
                 length: row.try_get("length")?,
                 frequencies: row.try_get("frequencies")?,
+                passage: passage(row)?,
             })
         })
         .collect::<Result<_, Error>>()?;
     Ok(Found { corpus, candidates })
 }
 
+fn passage_words(row: &Row) -> Result<Option<PassageWords>, Error> {
+    let Some(length) = row.try_get("passage_length")? else { return Ok(None) };
+    Ok(Some(PassageWords { length, frequencies: row.try_get("passage_frequencies")? }))
+}
+
 fn recalled_event(row: &Row) -> Result<RecalledEvent, Error> {
+    let passage = Option::zip(
+        row.try_get::<_, Option<i32>>("passage_start")?,
+        row.try_get::<_, Option<i32>>("passage_end")?,
+    )
+    .and_then(|(start, end)| Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?));
     Ok(RecalledEvent {
         session: SessionId(row.try_get("session_id")?),
         session_name: row.try_get("session")?,
@@ -303,6 +340,7 @@ fn recalled_event(row: &Row) -> Result<RecalledEvent, Error> {
         speaker: row.try_get("speaker")?,
         content: row.try_get::<_, Option<String>>("content")?.unwrap_or_default(),
         occurred_at: row.try_get("occurred_at")?,
+        passage,
     })
 }
 

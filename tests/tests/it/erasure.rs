@@ -84,10 +84,10 @@ async fn one_of_several_users_is_erased_while_everything_goes_on() {
     let dry = stage.done("POST", VICTIM, "/erasures", json!({"subject": "user", "dry_run": true})).await;
     assert_eq!(dry["status"], "dry_run");
     for layer in [
-        "sessions", "events", "memories", "event_index", "memory_index", "memory_words", "memory_marks",
-        "memory_versions", "memory_access", "webhook_deliveries", "reviews", "retractions", "evidence",
-        "cursors", "runs", "ledger", "snapshots", "checkpoints", "operations", "holds", "profiles",
-        "requests", "hot_items", "archive_objects",
+        "sessions", "events", "memories", "event_index", "event_passages", "memory_index", "memory_words",
+        "memory_marks", "memory_versions", "memory_access", "webhook_deliveries", "reviews", "retractions",
+        "evidence", "cursors", "runs", "ledger", "snapshots", "checkpoints", "operations", "holds",
+        "profiles", "requests", "hot_items", "archive_objects",
     ] {
         assert!(dry["counts"][layer].as_i64().is_some_and(|rows| rows > 0), "{layer} of {dry}");
     }

@@ -4,6 +4,7 @@ mod embedders;
 mod going_on;
 mod hot_context;
 mod hydrate;
+mod passages;
 mod requests;
 mod stage;
 mod stalled;

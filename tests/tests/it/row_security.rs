@@ -28,7 +28,7 @@ const CONTENT: [&str; 25] = [
 
 /// How a row of a tenant is made in each table, in this order; `$t` is the tenant. Rows that hang together share identifiers
 /// made of the tenant and a word.
-const ROWS: [(&str, &str); 24] = [
+const ROWS: [(&str, &str); 25] = [
     ("tenants", "insert into afterthought.tenants (tenant) values ($t)"),
     (
         "sessions",
@@ -54,6 +54,12 @@ const ROWS: [(&str, &str); 24] = [
         "event_index",
         "insert into afterthought.event_index (session_id, version, tenant, user_id, embedding, embedding_model, terms)
          values (md5($t || 'session')::uuid, 1, $t, 'ada', '[1]', 'm', to_tsvector('english', 'hello'))",
+    ),
+    (
+        "event_passages",
+        "insert into afterthought.event_passages
+             (session_id, version, passage, tenant, user_id, start_byte, end_byte, embedding, embedding_model, terms, occurred_at)
+         values (md5($t || 'session')::uuid, 1, 0, $t, 'ada', 0, 5, '[1]', 'm', to_tsvector('english', 'hello'), now())",
     ),
     (
         "agent_cursors",

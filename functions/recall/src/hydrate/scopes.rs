@@ -214,6 +214,7 @@ mod tests {
             similarity: Some(similarity),
             length: 1,
             frequencies: vec![],
+            passage: None,
         };
         let found = ScopeMemories::Searched(Found {
             corpus: Corpus::default(),

@@ -83,6 +83,9 @@ pub(crate) struct EventAnswer {
     /// Whether `content` is only its beginning: an answer has room for 16 KiB of each event.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_cut: bool,
+    /// Of a text of more than 1 KiB, the passage of `content` that is nearest to the question; not there of a shorter one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passage: Option<String>,
     occurred_at: Timestamp,
     score: Score,
     evidence: [EvidenceAnswer; 1],
@@ -154,12 +157,14 @@ impl From<MemoryHit> for MemoryAnswer {
 impl From<Ranked<RecalledEvent>> for EventAnswer {
     fn from(ranked: Ranked<RecalledEvent>) -> Self {
         let event = ranked.item;
+        let passage = event.passage.is_some().then(|| event.nearest().to_owned());
         Self {
             evidence: [EvidenceAnswer { session: event.session_name.clone(), version: event.version }],
             session: event.session_name,
             version: event.version,
             role: event.role,
             speaker: event.speaker,
+            passage,
             is_cut: event.content.len() > MOST_CONTENT_BYTES,
             content: text::cut(&event.content, MOST_CONTENT_BYTES).to_owned(),
             occurred_at: event.occurred_at,

@@ -128,7 +128,7 @@ mod tests {
             evidence: Vec::new(),
             evidence_count: 0,
         };
-        Candidate { item, similarity: None, length: 4, frequencies: vec![frequency] }
+        Candidate { item, similarity: None, length: 4, frequencies: vec![frequency], passage: None }
     }
 
     fn ranked(candidates: Vec<Candidate<RecalledMemory>>, k: usize) -> Vec<MemoryHit> {

@@ -1,6 +1,10 @@
 -- What recall finds events and current memories by. $1 sessions that came in several transactions: all are compared.
 select s.tenant || '/' || s.user_id || '/' || s.session || ' event ' || i.version as subject,
-       i.embedding_model || ' ' || md5(i.embedding::text || i.terms::text) as value,
+       i.embedding_model || ' ' || md5(i.embedding::text || i.terms::text || coalesce((
+           select string_agg(p.embedding_model || p.embedding::text || p.terms::text, ' ' order by p.passage)
+           from afterthought.event_passages p
+           where p.session_id = i.session_id and p.version = i.version
+       ), '')) as value,
        'session ' || s.id as place
 from afterthought.event_index i
 join afterthought.sessions s on s.id = i.session_id

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Run;
 use crate::connect::Transaction;
-use crate::{Error, IndexedEvent};
+use crate::{Error, IndexedEvent, IndexedPassage};
 
 /// What a commit writes with, prepared before the transaction begins. Nothing may wait between the writes: what is sent
 /// after the commit they share a round trip with would not be part of the transaction.
@@ -22,6 +22,7 @@ pub(crate) struct Writes {
     elsewhere: Statement,
     inherit: Statement,
     index: Statement,
+    passages: Statement,
     pub(super) run: Statement,
     pub(super) ledger: Statement,
     pub(crate) check: Statement,
@@ -29,7 +30,7 @@ pub(crate) struct Writes {
 
 impl Writes {
     pub(crate) async fn prepare(transaction: &Transaction) -> Result<Self, Error> {
-        let (close, insert, update, evidence, elsewhere, inherit, index, run, ledger, check) = try_join!(
+        let (close, insert, update, evidence, elsewhere, inherit, index, passages, run, ledger, check) = try_join!(
             transaction.prepare(include_str!("../../queries/close_memories.sql")),
             transaction.prepare(include_str!("../../queries/insert_memories.sql")),
             transaction.prepare(include_str!("../../queries/update_memories.sql")),
@@ -37,11 +38,12 @@ impl Writes {
             transaction.prepare(include_str!("../../queries/insert_evidence_elsewhere.sql")),
             transaction.prepare(include_str!("../../queries/inherit_evidence.sql")),
             transaction.prepare(include_str!("../../queries/insert_event_index.sql")),
+            transaction.prepare(include_str!("../../queries/insert_event_passages.sql")),
             transaction.prepare(include_str!("../../queries/insert_run.sql")),
             transaction.prepare(include_str!("../../queries/insert_ledger.sql")),
             transaction.prepare(include_str!("../../queries/check_refusals.sql")),
         )?;
-        Ok(Self { close, insert, update, evidence, elsewhere, inherit, index, run, ledger, check })
+        Ok(Self { close, insert, update, evidence, elsewhere, inherit, index, passages, run, ledger, check })
     }
 }
 
@@ -235,11 +237,47 @@ pub(super) async fn write_index(
         indexed.iter().map(|event| HalfVector::from_f32_slice(&event.embedding)).collect();
     let texts: Vec<&str> = indexed.iter().map(|event| event.terms.as_str()).collect();
     let (tenant, user) = (window.tenant.as_str(), window.user.as_str());
-    transaction
-        .execute(
-            &writes.index,
-            &[&tenant, &user, &window.session.0, &first.embedding_model, &versions, &embeddings, &texts],
-        )
-        .await?;
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&tenant, &user, &window.session.0, &first.embedding_model, &versions, &embeddings, &texts];
+    try_join!(
+        transaction.execute(&writes.index, &values),
+        write_passages(transaction, writes, window, &first.embedding_model, indexed),
+    )?;
+    Ok(())
+}
+
+async fn write_passages(
+    transaction: &Transaction,
+    writes: &Writes,
+    window: &Window,
+    embedding_model: &str,
+    indexed: &[IndexedEvent],
+) -> Result<(), Error> {
+    let mut versions = Vec::new();
+    let mut passages: Vec<i16> = Vec::new();
+    let (mut starts, mut ends): (Vec<i32>, Vec<i32>) = (Vec::new(), Vec::new());
+    let mut embeddings = Vec::new();
+    let mut texts = Vec::new();
+    for event in indexed {
+        for (passage, IndexedPassage { bytes, embedding }) in (0..).zip(&event.passages) {
+            let (Ok(start), Ok(end), Some(text)) =
+                (i32::try_from(bytes.start), i32::try_from(bytes.end), event.terms.get(bytes.clone()))
+            else {
+                continue;
+            };
+            versions.push(event.version);
+            passages.push(passage);
+            starts.push(start);
+            ends.push(end);
+            embeddings.push(HalfVector::from_f32_slice(embedding));
+            texts.push(text);
+        }
+    }
+    if versions.is_empty() {
+        return Ok(());
+    }
+    let values: [&(dyn ToSql + Sync); 8] =
+        [&window.session.0, &embedding_model, &versions, &passages, &starts, &ends, &embeddings, &texts];
+    transaction.execute(&writes.passages, &values).await?;
     Ok(())
 }

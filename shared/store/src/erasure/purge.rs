@@ -112,8 +112,9 @@ impl Store {
 
     async fn purge_erased_once(&self, tenant: &TenantId, erasure: Uuid, most: u32) -> Result<Purged, Error> {
         let transaction = self.transaction(tenant).await?;
-        let (list, index, evidence, events, mark) = try_join!(
+        let (list, passages, index, evidence, events, mark) = try_join!(
             transaction.prepare(include_str!("../../queries/list_sessions_to_purge.sql")),
+            transaction.prepare(include_str!("../../queries/purge_event_passages.sql")),
             transaction.prepare(include_str!("../../queries/purge_event_index.sql")),
             transaction.prepare(include_str!("../../queries/purge_evidence.sql")),
             transaction.prepare(include_str!("../../queries/purge_events.sql")),
@@ -127,7 +128,8 @@ impl Store {
         let bounded: [&(dyn ToSql + Sync); 2] = [&sessions, &most];
         let all: [&(dyn ToSql + Sync); 1] = [&sessions];
         let marked: [&(dyn ToSql + Sync); 2] = [&erasure, &sessions];
-        let (indexed, evidence, events, marked, ()) = try_join!(
+        let (passages, indexed, evidence, events, marked, ()) = try_join!(
+            transaction.execute(&passages, &bounded),
             transaction.execute(&index, &bounded),
             transaction.execute(&evidence, &all),
             transaction.execute(&events, &bounded),
@@ -135,7 +137,7 @@ impl Store {
             transaction.commit(),
         )?;
         transaction.end();
-        Ok(Purged { rows: indexed + evidence + events, is_done: !marked.is_empty() })
+        Ok(Purged { rows: passages + indexed + evidence + events, is_done: !marked.is_empty() })
     }
 
     /// Whether every transaction has ended that had begun when an erasure did, and no row of an adopted table that was there by then

@@ -18,7 +18,9 @@ impl Stage {
         self.done("POST", VICTIM, &format!("{session}/checkpoints"), state).await;
         let begun = json!({"name": MARK, "input": said, "key": MARK});
         self.done("POST", VICTIM, &format!("{session}/operations"), begun).await;
-        let events = json!({"events": [{"type": "observation", "payload": said}]});
+        let long = "The quagga grazed all day by the lake, and nobody but the heron saw it. ".repeat(20);
+        let long = json!({"type": "message", "role": "user", "content": long});
+        let events = json!({"events": [{"type": "observation", "payload": said}, long]});
         self.done("POST", VICTIM, &format!("{session}/events"), events).await;
         let memory =
             json!({"type": "fact", "content": "The quagga sleeps in the northern stable", "key": MARK});

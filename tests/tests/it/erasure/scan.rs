@@ -16,13 +16,13 @@ use tracing_subscriber::fmt::MakeWriter;
 /// `adopted_arrivals` holds keys of rows of an application's table that have not been read, each for moments, and
 /// `adopted_refusals` goes with the row it is of. Nobody's are `guard_rules`, which are rules for secrets, `upkeep`, what the
 /// deployment has done to its indexes, and `webhook_endpoints` and `webhook_sources`, which are a tenant's own.
-const KNOWN: [&str; 35] = [
+const KNOWN: [&str; 36] = [
     "adopted_arrivals", "adopted_refusals", "adopted_tables", "agent_cursors", "agent_runs", "api_keys",
-    "archive_objects", "checkpoints", "erased_sessions", "erasures", "event_index", "guard_rules", "holds",
-    "ledger", "memories", "memory_access", "memory_evidence", "memory_index", "memory_marks",
-    "memory_totals", "memory_versions", "memory_words", "operations", "profiles", "requests", "retractions",
-    "reviews", "session_events", "sessions", "snapshots", "tenants", "upkeep", "webhook_deliveries",
-    "webhook_endpoints", "webhook_sources",
+    "archive_objects", "checkpoints", "erased_sessions", "erasures", "event_index", "event_passages",
+    "guard_rules", "holds", "ledger", "memories", "memory_access", "memory_evidence", "memory_index",
+    "memory_marks", "memory_totals", "memory_versions", "memory_words", "operations", "profiles", "requests",
+    "retractions", "reviews", "session_events", "sessions", "snapshots", "tenants", "upkeep",
+    "webhook_deliveries", "webhook_endpoints", "webhook_sources",
 ];
 
 /// Rows of every table, and of what the server knows of their values, in which one of the marks is: as text, with binary

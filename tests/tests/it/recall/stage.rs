@@ -29,14 +29,17 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set() -> Self {
+        Self::with(Embedder::BuiltIn).await
+    }
+
+    pub(super) async fn with(embedder: Embedder) -> Self {
         let ground = Ground::lay().await;
         let services = ground.services(&[("WAKE_UP_QUEUES", &ground.routes(&["indexer"]).await)]).await;
         ground.tenants(&["acme"]).await;
         let Ground { database, aws, owner } = ground;
         let indexer =
-            Indexer::new(Embedder::BuiltIn, services.store.clone(), services.hot.clone(), services.now);
-        let recall =
-            Recall::new(services.store.clone(), services.hot.clone(), Embedder::BuiltIn, services.now);
+            Indexer::new(embedder.clone(), services.store.clone(), services.hot.clone(), services.now);
+        let recall = Recall::new(services.store.clone(), services.hot.clone(), embedder, services.now);
         Self { services, indexer, recall, aws, owner, database }
     }
 

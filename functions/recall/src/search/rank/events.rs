@@ -79,19 +79,21 @@ pub(crate) fn rank_events(
     let asked: Vec<String> = text::content_stems(&question.words).collect();
     let ranked = found.candidates.into_iter().zip(own).map(|(candidate, own)| {
         let event = candidate.item;
+        // All that a long event says tells of every kind; what counts is where it is nearest.
+        let nearest = event.nearest();
         let (before, before_asks) = beside(&event, -1).unwrap_or_default();
         let (after, _) = beside(&event, 1).unwrap_or_default();
         let is_named = question.names(&event);
-        let concerns = (is_named || !question.kinds.is_empty()) && !is_about_another(&event.content, &asked);
+        let concerns = (is_named || !question.kinds.is_empty()) && !is_about_another(nearest, &asked);
         let parts = Parts {
             speaker: if is_named && concerns { SPEAKER } else { 0.0 },
-            kind: if concerns { kinds(&event.content, question, is_named) } else { 0.0 },
+            kind: if concerns { kinds(nearest, question, is_named) } else { 0.0 },
             date: DATE * closeness(event.occurred_at, &question.times),
             time: if question.asks_when && names_a_time(&event) { TIME } else { 0.0 },
             neighbours: context
                 * (before * (BEFORE + if before_asks { ANSWERS } else { 0.0 }) + after * AFTER),
             session: context * SESSION * best_of_session.get(&event.session).copied().unwrap_or_default(),
-            asks: ASKS * share_that_asks(&event.content),
+            asks: ASKS * share_that_asks(nearest),
             ..own
         };
         Ranked { item: event, score: parts.total(), parts }
@@ -149,7 +151,7 @@ fn closeness(at: Timestamp, times: &[Range<Timestamp>]) -> f64 {
 /// Whether what was said names a day, a month or a year.
 fn names_a_time(event: &RecalledEvent) -> bool {
     let said = event.occurred_at.to_zoned(TimeZone::UTC).date();
-    text::sentences(text::cut(&event.content, READ_FOR_TIMES_BYTES))
+    text::sentences(text::cut(event.nearest(), READ_FOR_TIMES_BYTES))
         .into_iter()
         .any(|sentence| !dates::dates(sentence, said).is_empty())
 }
@@ -161,7 +163,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use store::{Candidate, Corpus};
+    use store::{Candidate, Corpus, PassageWords};
 
     fn event(session: u128, version: i64, speaker: &str, content: &str) -> RecalledEvent {
         RecalledEvent {
@@ -172,6 +174,7 @@ mod tests {
             speaker: Some(speaker.into()),
             content: content.into(),
             occurred_at: Timestamp::from_second(version).unwrap(),
+            passage: None,
         }
     }
 
@@ -181,7 +184,7 @@ mod tests {
         frequencies: [i32; 2],
         similarity: Option<f64>,
     ) -> Candidate<RecalledEvent> {
-        Candidate { item, similarity, length: 8, frequencies: frequencies.to_vec() }
+        Candidate { item, similarity, length: 8, frequencies: frequencies.to_vec(), passage: None }
     }
 
     fn corpus() -> Corpus {
@@ -220,6 +223,34 @@ mod tests {
             10,
         );
         assert_eq!(order, [(2, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn a_long_event_is_what_its_nearest_passage_says() {
+        let long = |passage: Option<Range<usize>>| {
+            let content = "Is it raining? My brother fell off a ladder because it was wet.";
+            RecalledEvent { passage, ..event(1, 1, "Ada", content) }
+        };
+        let of_passage =
+            |item, passage| Candidate { length: 400, passage, ..candidate(item, [1, 0], Some(0.5)) };
+        let words = PassageWords { length: 8, frequencies: vec![1, 0] };
+        let scored = |candidate| {
+            let subject = Subject { kinds: vec![Kind::Reason], ..Subject::default() };
+            let found = Found { corpus: corpus(), candidates: vec![candidate] };
+            rank_events(found, &subject, Blend::MEANING, 1).remove(0).parts
+        };
+        let whole = scored(of_passage(long(None), None));
+        let asking = scored(of_passage(long(Some(0..14)), Some(words.clone())));
+        assert!(whole.asks > asking.asks && whole.kind > asking.kind, "{whole:?} {asking:?}");
+        // The words beside one that has them all.
+        let both = |passage| {
+            let short = candidate(event(2, 1, "Ada", "both"), [1, 1], Some(0.1));
+            let candidates = vec![short, of_passage(long(Some(0..14)), passage)];
+            let found = Found { corpus: corpus(), candidates };
+            let ranked = rank_events(found, &Subject::default(), Blend::MEANING, 2);
+            ranked.into_iter().find(|ranked| ranked.item.passage.is_some()).unwrap().parts.words
+        };
+        assert!(both(Some(words)) > 2.0 * both(None));
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Blend {
 /// The words and the embedding of each candidate, in the candidates' order; together 0 to 1. A candidate without an
 /// embedding is its words alone.
 pub(crate) fn own_parts<T>(found: &Found<T>, blend: Blend) -> Vec<Parts> {
-    let words: Vec<f64> = found.candidates.iter().map(|candidate| bm25(&found.corpus, candidate)).collect();
+    let words: Vec<f64> = found.candidates.iter().map(|candidate| words(&found.corpus, candidate)).collect();
     let usual = usual_similarity(&found.corpus);
     let similarity: Vec<Option<f64>> = found
         .candidates
@@ -85,13 +85,21 @@ fn share(value: f64, most: f64) -> f64 {
     if most > 0.0 { value / most } else { 0.0 }
 }
 
-/// Okapi BM25 of a candidate, with the never negative form of the inverse document frequency.
-fn bm25<T>(corpus: &Corpus, candidate: &Candidate<T>) -> f64 {
-    let length =
-        if corpus.average_length > 0.0 { f64::from(candidate.length) / corpus.average_length } else { 1.0 };
-    let norm = BM25_K1 * (1.0 - BM25_B + BM25_B * length);
+/// The words of a candidate. Those of a long one are many for all that it says besides, so its nearest passage counts where it has
+/// more of the question's for its length.
+fn words<T>(corpus: &Corpus, candidate: &Candidate<T>) -> f64 {
+    let whole = bm25(corpus, candidate.length, &candidate.frequencies);
     candidate
-        .frequencies
+        .passage
+        .as_ref()
+        .map_or(whole, |passage| whole.max(bm25(corpus, passage.length, &passage.frequencies)))
+}
+
+/// Okapi BM25 of a text, with the never negative form of the inverse document frequency.
+fn bm25(corpus: &Corpus, length: i32, frequencies: &[i32]) -> f64 {
+    let length = if corpus.average_length > 0.0 { f64::from(length) / corpus.average_length } else { 1.0 };
+    let norm = BM25_K1 * (1.0 - BM25_B + BM25_B * length);
+    frequencies
         .iter()
         .zip(&corpus.texts_with)
         .map(|(frequency, texts_with)| {
