@@ -42,6 +42,7 @@ mod status;
 mod steer;
 mod target;
 mod tenants;
+mod terms;
 mod tidy;
 mod tls;
 mod upkeep;

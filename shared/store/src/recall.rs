@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::connect::Transaction;
+use crate::terms::Terms;
 use crate::{Error, Store, row};
 
 /// What is searched for among a user's events and memories.
@@ -257,7 +258,7 @@ pub(crate) async fn search_events(
         &to,
         &as_of,
     ];
-    found(&transaction.query(statement, &values).await?, recalled_event, passage_words)
+    found(&transaction.query(statement, &values).await?, recalled_event, event_words)
 }
 
 /// Runs the search of memories within a transaction; searches with different filters may share it and its round trip.
@@ -290,13 +291,13 @@ pub(crate) async fn search_memories(
         &as_of,
         &evidence,
     ];
-    found(&transaction.query(statement, &values).await?, recalled_memory, |_| Ok(None))
+    found(&transaction.query(statement, &values).await?, recalled_memory, memory_words)
 }
 
 fn found<T>(
     rows: &[Row],
     item: impl Fn(&Row) -> Result<T, Error>,
-    passage: impl Fn(&Row) -> Result<Option<PassageWords>, Error>,
+    words: impl Fn(&Row, &Corpus) -> Result<(Vec<i32>, Option<PassageWords>), Error>,
 ) -> Result<Found<T>, Error> {
     let Some(first) = rows.first() else { return Ok(Found::default()) };
     let corpus = Corpus {
@@ -309,21 +310,33 @@ fn found<T>(
     let candidates = rows
         .iter()
         .map(|row| {
+            let (frequencies, passage) = words(row, &corpus)?;
             Ok(Candidate {
                 item: item(row)?,
                 similarity: row.try_get("similarity")?,
                 length: row.try_get("length")?,
-                frequencies: row.try_get("frequencies")?,
-                passage: passage(row)?,
+                frequencies,
+                passage,
             })
         })
         .collect::<Result<_, Error>>()?;
     Ok(Found { corpus, candidates })
 }
 
-fn passage_words(row: &Row) -> Result<Option<PassageWords>, Error> {
-    let Some(length) = row.try_get("passage_length")? else { return Ok(None) };
-    Ok(Some(PassageWords { length, frequencies: row.try_get("passage_frequencies")? }))
+/// How often an event and its nearest passage have the words of the search.
+fn event_words(row: &Row, corpus: &Corpus) -> Result<(Vec<i32>, Option<PassageWords>), Error> {
+    let terms: Option<Terms<'_>> = row.try_get("terms")?;
+    let frequencies =
+        terms.map_or_else(|| vec![0; corpus.words.len()], |terms| terms.frequencies(&corpus.words));
+    let passage = row.try_get::<_, Option<Terms<'_>>>("passage_terms")?.map(|terms| PassageWords {
+        length: terms.length(),
+        frequencies: terms.frequencies(&corpus.words),
+    });
+    Ok((frequencies, passage))
+}
+
+fn memory_words(row: &Row, _: &Corpus) -> Result<(Vec<i32>, Option<PassageWords>), Error> {
+    Ok((row.try_get("frequencies")?, None))
 }
 
 fn recalled_event(row: &Row) -> Result<RecalledEvent, Error> {
