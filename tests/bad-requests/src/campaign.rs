@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
@@ -14,10 +15,13 @@ use local::state::StateFolder;
 use local::terminal::{note, say, step};
 use reqwest::Client;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
-use crate::inspector::{Database, Inspector, Tally};
+use crate::effects::Effects;
+use crate::inspector::{Behind, Inspector, Tally};
 use crate::malformed::{Generator, Malformed};
 use crate::signed::{Signer, Source};
+use crate::slack::{self, Slack};
 use crate::{schemathesis, workspace};
 
 /// The functions that answer requests. Nothing runs beside them, so that whatever is written was written by a request.
@@ -30,6 +34,8 @@ pub(crate) struct Campaign {
     /// So many requests have to be refused.
     pub(crate) requests: u32,
     pub(crate) seed: u64,
+    /// Where the functions' programs are, unless they are to be built.
+    pub(crate) programs: Option<PathBuf>,
     pub(crate) json: bool,
 }
 
@@ -51,15 +57,15 @@ impl Campaign {
             reload: false,
             throw_away: true,
             durability: Durability::None,
-            programs: None,
+            programs: self.programs.clone(),
             detour: None,
             only: Some(&FUNCTIONS),
         };
         let mut running = Box::pin(running::start(state, environment, &options, step)).await?;
-        let database = Database::connect(&running.endpoints.database_url).await?;
+        let behind: Behind = Arc::new(Mutex::new(Effects::open(&running).await?));
         let asked = [
-            Asked::open("recall", &running.endpoints.recall_url, &running, &database).await?,
-            Asked::open("webhook", &running.endpoints.webhook_url, &running, &database).await?,
+            Asked::open("recall", &running.endpoints.recall_url, &running, &behind).await?,
+            Asked::open("webhook", &running.endpoints.webhook_url, &running, &behind).await?,
         ];
         let cache = Cache::open(environment)?;
         let operations: u32 = asked.iter().map(Asked::operations).sum();
@@ -87,11 +93,16 @@ impl Campaign {
     async fn malformed(&self, asked: &[Asked; 2]) -> Result<BTreeMap<&'static str, u64>> {
         let client = Client::builder().no_proxy().build()?;
         let [recall, webhook] = asked;
-        let source = make_source(&client, &recall.inspector.url()).await?;
+        let standard = json!({"name": "bad-requests", "kind": "standard"});
+        let standard = make_source(&client, &recall.inspector.url(), &standard).await?;
+        let source = Source { path: text(&standard, "path")?, secret: text(&standard, "secret")? };
+        let of_slack = json!({"name": "bad-requests-slack", "kind": "slack", "secret": slack::SECRET});
+        let of_slack = make_source(&client, &recall.inspector.url(), &of_slack).await?;
         let mut generators =
             [Generator::new(&recall.document, self.seed)?, Generator::new(&webhook.document, self.seed)?];
-        let bodies = Generator::new(&webhook.document, self.seed.wrapping_add(1))?;
-        let mut signer = Signer::new(&source, bodies, self.seed)?;
+        let bodies = |number| Generator::new(&webhook.document, self.seed.wrapping_add(number));
+        let mut signer = Signer::new(&source, bodies(1)?, self.seed)?;
+        let mut slack = Slack::new(text(&of_slack, "path")?, bodies(2)?, self.seed);
         let mut faults = BTreeMap::new();
         let refused = || asked.iter().map(|one| one.inspector.tally().refused()).sum::<u64>();
         let wanted = u64::from(self.requests);
@@ -99,9 +110,10 @@ impl Campaign {
         while refused() < wanted {
             let [of_recall, of_webhook] = &mut generators;
             // Half of them to the many operations of recall.
-            let (url, request) = match number % 4 {
-                0 => (webhook.inspector.url(), of_webhook.request()),
+            let (url, request) = match number % 8 {
+                0 | 4 => (webhook.inspector.url(), of_webhook.request()),
                 1 => (webhook.inspector.url(), signer.request(now().as_second())?),
+                5 => (webhook.inspector.url(), slack.request(now().as_second())?),
                 _ => (recall.inspector.url(), of_recall.request()),
             };
             number += 1;
@@ -139,9 +151,9 @@ impl Campaign {
 }
 
 impl Asked {
-    async fn open(name: &'static str, url: &str, running: &Running, database: &Database) -> Result<Self> {
+    async fn open(name: &'static str, url: &str, running: &Running, behind: &Behind) -> Result<Self> {
         let invocations = format!("{}/{name}/invocations", running.endpoints.functions_url);
-        let inspector = Inspector::listen(invocations, database.clone()).await?;
+        let inspector = Inspector::listen(invocations, Arc::clone(behind)).await?;
         let answer = reqwest::get(format!("{url}/v1/openapi.json")).await?.error_for_status()?;
         let document = answer.json().await.with_context(|| format!("{name} has no OpenAPI document"))?;
         Ok(Self { name, inspector, document })
@@ -165,21 +177,15 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-async fn make_source(client: &Client, recall_url: &str) -> Result<Source> {
-    let answer = client
-        .post(format!("{recall_url}/v1/webhook-sources"))
-        .json(&json!({"name": "bad-requests", "kind": "standard"}))
-        .send()
-        .await?
-        .error_for_status()?;
-    let made: Value = answer.json().await?;
-    let text = |field: &str| {
-        made.get(field)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-            .with_context(|| format!("the source has no {field}"))
-    };
-    Ok(Source { path: text("path")?, secret: text("secret")? })
+async fn make_source(client: &Client, recall_url: &str, asked: &Value) -> Result<Value> {
+    let sources = client.post(format!("{recall_url}/v1/webhook-sources"));
+    let answer = sources.json(asked).send().await?.error_for_status()?;
+    Ok(answer.json().await?)
+}
+
+fn text(source: &Value, field: &str) -> Result<String> {
+    let found = source.get(field).and_then(Value::as_str).map(str::to_owned);
+    found.with_context(|| format!("the source has no {field}"))
 }
 
 /// What cannot even be sent is no request.

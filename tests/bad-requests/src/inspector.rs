@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
+use axum::http::request::Parts as Head;
 use axum::http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use local::database::connect;
+use crate::effects::Effects;
 
 /// Longer bodies are not passed on by whoever hosts functions.
 const MOST_BYTES: usize = 16 << 20;
@@ -52,47 +52,27 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) struct Inspector {
     address: SocketAddr,
-    parts: Arc<Behind>,
+    parts: Arc<Parts>,
     task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Behind {
+struct Parts {
     invocations: String,
     client: Client,
-    database: Database,
+    behind: Behind,
     tally: std::sync::Mutex<Tally>,
 }
 
-/// The database behind all functions, of which only one request at a time is passed on: what is written meanwhile was
-/// written by that request.
-#[derive(Debug, Clone)]
-pub(crate) struct Database(Arc<Mutex<Looking>>);
-
-#[derive(Debug)]
-struct Looking {
-    client: tokio_postgres::Client,
-    extent: Extent,
-}
-
-impl Database {
-    /// Connects to the database at a URL.
-    pub(crate) async fn connect(url: &str) -> Result<Self> {
-        let client = connect(url).await?;
-        client.batch_execute(include_str!("../extent.sql")).await?;
-        let extent = extent(&client).await?;
-        Ok(Self(Arc::new(Mutex::new(Looking { client, extent }))))
-    }
-}
-
-/// Of every table how many rows it has and who wrote last.
-type Extent = BTreeMap<String, String>;
+/// What is behind all functions, of which only one request at a time is passed on: what changes meanwhile was changed by that
+/// request.
+pub(crate) type Behind = Arc<Mutex<Effects>>;
 
 impl Inspector {
-    /// Listens before the function that is invoked at `invocations`, whose effects are in the database.
-    pub(crate) async fn listen(invocations: String, database: Database) -> Result<Self> {
+    /// Listens before the function that is invoked at `invocations`.
+    pub(crate) async fn listen(invocations: String, behind: Behind) -> Result<Self> {
         let client = Client::builder().no_proxy().build()?;
-        let parts = Arc::new(Behind { invocations, client, database, tally: std::sync::Mutex::default() });
+        let parts = Arc::new(Parts { invocations, client, behind, tally: std::sync::Mutex::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let served = axum::serve(listener, Router::new().fallback(inspect).with_state(Arc::clone(&parts)));
@@ -121,7 +101,7 @@ impl Drop for Inspector {
     }
 }
 
-async fn inspect(State(parts): State<Arc<Behind>>, request: Request) -> Response<Body> {
+async fn inspect(State(parts): State<Arc<Parts>>, request: Request) -> Response<Body> {
     let named = format!("{} {}", request.method(), shortened(&request.uri().to_string()));
     match parts.pass(&named, request).await {
         Ok(response) => response,
@@ -134,27 +114,20 @@ async fn inspect(State(parts): State<Arc<Behind>>, request: Request) -> Response
     }
 }
 
-impl Behind {
+impl Parts {
     async fn pass(&self, named: &str, request: Request) -> Result<Response<Body>> {
-        let mut looking = self.database.0.lock().await;
-        let looking = &mut *looking;
+        let mut behind = self.behind.lock().await;
         let (head, body) = request.into_parts();
         let sent = to_bytes(body, MOST_BYTES).await?;
         let answer = self.client.post(&self.invocations).body(event(&head, &sent).to_string()).send().await?;
         let answer: Value = answer.json().await.context("the function gave no answer")?;
         let (status, headers, body) = answered(&answer)?;
-        let now = extent(&looking.client).await?;
-        let before = std::mem::replace(&mut looking.extent, now);
+        let changes = behind.look().await?;
         let finding = if status.is_server_error() {
             Some(format!("{named}: {status}, {}, asked with {}", shown(&body), shown(&sent)))
-        } else if status.is_client_error() && before != looking.extent {
-            let changed = looking.extent.iter().filter(|(table, extent)| before.get(*table) != Some(extent));
-            let tables: Vec<_> = changed.map(|(table, _)| table.as_str()).collect();
-            Some(format!(
-                "{named}: {status}, and it wrote to {}, asked with {}",
-                tables.join(", "),
-                shown(&sent)
-            ))
+        } else if status.is_client_error() && !changes.is_empty() {
+            let changes = shortened(&changes.join("; "));
+            Some(format!("{named}: {status}, and it changed {changes}, asked with {}", shown(&sent)))
         } else {
             None
         };
@@ -172,7 +145,7 @@ impl Behind {
 }
 
 /// The event of a request (payload format 2.0): a header that is given more than once is one, with commas.
-fn event(head: &Parts, body: &[u8]) -> Value {
+fn event(head: &Head, body: &[u8]) -> Value {
     let path = head.uri.path();
     let mut headers = serde_json::Map::new();
     for name in head.headers.keys() {
@@ -211,12 +184,6 @@ fn answered(answer: &Value) -> Result<(StatusCode, HeaderMap, Vec<u8>)> {
     let body =
         if answer["isBase64Encoded"] == true { STANDARD.decode(body)? } else { body.as_bytes().to_vec() };
     Ok((StatusCode::from_u16(status)?, headers, body))
-}
-
-async fn extent(database: &tokio_postgres::Client) -> Result<Extent> {
-    let rows = database.query("select name, extent from pg_temp.extents()", &[]).await;
-    let rows = rows.context("the tables cannot be looked at")?;
-    rows.iter().map(|row| Ok((row.try_get("name")?, row.try_get("extent")?))).collect()
 }
 
 /// The beginning of a body as text on one line.

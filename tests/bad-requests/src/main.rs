@@ -2,10 +2,12 @@
 //! wrong, and whatever fails, or has an effect though it was refused, is a finding. docs/TESTING.md says what is made up.
 
 mod campaign;
+mod effects;
 mod inspector;
 mod malformed;
 mod schemathesis;
 mod signed;
+mod slack;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +36,9 @@ struct Arguments {
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
+    /// The folder of the functions' programs, built before; they are built now, if not given.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// Keep logs and database in this folder, which is emptied first.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -59,7 +64,8 @@ async fn run(arguments: Arguments) -> Result<()> {
     // What an earlier run left there would be in the way.
     StateFolder::open(folder)?.reset()?;
     let state = StateFolder::open(folder)?;
-    let campaign = Campaign { requests: arguments.requests, seed, json: arguments.json };
+    let campaign =
+        Campaign { requests: arguments.requests, seed, programs: arguments.programs, json: arguments.json };
     let found = tokio::select! {
         found = Box::pin(campaign.run(&state, &environment)) => found?,
         interrupted = tokio::signal::ctrl_c() => { interrupted?; bail!("interrupted") }
