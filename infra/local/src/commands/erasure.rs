@@ -58,7 +58,7 @@ fn readable(answer: &Value) -> String {
     let left = answer.get("left").and_then(Value::as_object).into_iter().flatten();
     for (layer, count) in left.filter(|(layer, _)| *layer != "never erased") {
         // Writing to a string cannot fail.
-        let _ = write!(lines, "\n    {count:>6}  {layer}");
+        let _ = write!(lines, "\n    {:>6}  {layer}", count.as_u64().unwrap_or_default());
     }
     for layer in list(answer, "cut").iter().filter_map(Value::as_str) {
         let _ = write!(lines, "\n    there is more of {layer} than was looked at");

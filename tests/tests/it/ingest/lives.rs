@@ -35,7 +35,7 @@ async fn what_waits_is_shown_for_as_long_as_its_tenant_wants() {
         ("acme", 100, (1, true)),
         ("acme", 300, (0, false)),
         ("default", 300, (1, true)),
-        ("default", hour, (0, true)),
+        ("default", hour, (1, true)),
         ("default", day + 180, (0, false)),
     ] {
         assert_eq!(shown(&stage, tenant, began, seconds).await, expected, "{tenant} after {seconds} s");
