@@ -222,18 +222,25 @@ impl Janitor {
 
     /// Clears dead letters and freed rows away, and completes what has settled; whether that was all of it.
     async fn complete(&self, settled: &[OpenErasure], gone: &Gone) -> Result<bool, Error> {
+        let mut looked = Vec::new();
         for (agent, _) in self.routes.all() {
             let Some(letters) = self.routes.dead_letters(agent) else { continue };
-            let deleted = self
+            let through = self
                 .publisher
                 .purge_dead_letters(&letters, MOST_LETTERS, |envelope| gone.is_about(envelope))
                 .await?;
-            metrics::counter!("Tidied", "What" => "dead_letters").increment(deleted as u64);
+            looked.push(through);
         }
         if let Some(letters) = self.ingest_dead_letters.as_deref().filter(|_| !gone.said.is_empty()) {
-            let deleted =
-                self.publisher.purge_letters(letters, MOST_LETTERS, |body| gone.holds(body)).await?;
-            metrics::counter!("Tidied", "What" => "dead_letters").increment(deleted as u64);
+            looked.push(self.publisher.purge_letters(letters, MOST_LETTERS, |body| gone.holds(body)).await?);
+        }
+        let deleted: usize = looked.iter().map(|through| through.done).sum();
+        metrics::counter!("Tidied", "What" => "dead_letters").increment(deleted as u64);
+        if looked.iter().any(|through| through.is_cut) {
+            tracing::error!(
+                "a queue has more than {MOST_LETTERS} dead letters, erasures stay open until all of them can be looked through"
+            );
+            return Ok(false);
         }
         self.keeper.vacuum().await?;
         let mut is_all = true;

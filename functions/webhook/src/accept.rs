@@ -80,18 +80,18 @@ impl Parts {
             // What stands in a place may be longer than what stood there.
             check(&saying.said, saying.place)?;
         }
-        let accepted_at = self.first_accepted_at(&saying, now).await?;
         let base = match &saying.request {
             None => (self.new_id)(),
             Some(request) => name_of(&saying.tenant, &saying.scope, &request.key),
         };
-        let (answer, messages) = messages(&saying, base, accepted_at);
-        let ordered: Vec<Ordered> = messages.iter().map(|message| Ordered::of(message, base)).collect();
-        if let Some(long) = ordered.iter().find(|message| message.body.len() > MOST_BYTES) {
-            let detail =
-                format!("an event is {} bytes as JSON, expected at most {MOST_BYTES}", long.body.len());
-            return Err(Problem::too_large(detail));
+        let arrived_at = in_microseconds(now);
+        let mut fitting = Fitting::of(&saying, base, arrived_at)?;
+        // The key of a request that is refused stays free.
+        let accepted_at = self.first_accepted_at(&saying, now).await?;
+        if accepted_at != arrived_at {
+            fitting = Fitting::of(&saying, base, accepted_at)?;
         }
+        let Fitting { answer, messages, ordered } = fitting;
         if let Err(error) = self.publisher.publish_in_order(&self.queue_url, &ordered).await {
             tracing::error!(%error, "not every event was accepted by the queue");
             return Err(Problem::unavailable("the queue"));
@@ -166,6 +166,26 @@ fn check(said: &[Said], place: FieldName) -> Result<(), Problem> {
 fn name_of(tenant: &TenantId, scope: &str, key: &str) -> Uuid {
     // Neither a tenant nor a scope holds a control character.
     Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{tenant}\u{1f}{scope}\u{1f}{key}").as_bytes())
+}
+
+/// What a request comes to, when no message is longer than the queue takes.
+struct Fitting {
+    answer: AcceptedAnswer,
+    messages: Vec<AcceptedEvents>,
+    ordered: Vec<Ordered>,
+}
+
+impl Fitting {
+    fn of(saying: &Saying, base: Uuid, accepted_at: Timestamp) -> Result<Self, Problem> {
+        let (answer, messages) = messages(saying, base, accepted_at);
+        let ordered: Vec<Ordered> = messages.iter().map(|message| Ordered::of(message, base)).collect();
+        if let Some(long) = ordered.iter().find(|message| message.body.len() > MOST_BYTES) {
+            let detail =
+                format!("an event is {} bytes as JSON, expected at most {MOST_BYTES}", long.body.len());
+            return Err(Problem::too_large(detail));
+        }
+        Ok(Self { answer, messages, ordered })
+    }
 }
 
 /// The events as messages of the queue, those of each session in order, and what is answered.

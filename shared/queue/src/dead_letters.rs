@@ -113,12 +113,12 @@ impl Publisher {
         queue_url: &str,
         most: usize,
         delete: impl Fn(&Envelope) -> bool,
-    ) -> Result<usize, NotLookedThrough> {
+    ) -> Result<LookedThrough, NotLookedThrough> {
         let delete = |body: &str| Envelope::parse(body).is_ok_and(|envelope| delete(&envelope));
         self.purge_letters(queue_url, most, delete).await
     }
 
-    /// Deletes the letters whose bodies `delete` picks, and answers how many there were. At most `most` are looked at.
+    /// Deletes the letters whose bodies `delete` picks. At most `most` are looked at.
     ///
     /// Of a FIFO queue, letters of a group wait behind those of it that are left: more than ten letters of a group are looked at only
     /// as far as those before them are deleted.
@@ -130,9 +130,8 @@ impl Publisher {
         queue_url: &str,
         most: usize,
         delete: impl Fn(&str) -> bool,
-    ) -> Result<usize, NotLookedThrough> {
-        let looked = self.look_through(queue_url, most, Fate::Deleted, |letter| delete(&letter.body)).await?;
-        Ok(looked.done)
+    ) -> Result<LookedThrough, NotLookedThrough> {
+        self.look_through(queue_url, most, Fate::Deleted, |letter| delete(&letter.body)).await
     }
 
     /// Shows letters to `look`, each once, and changes nothing. As many as [`Self::purge_letters`] looks at that deletes none.

@@ -328,10 +328,9 @@ fn event_words(row: &Row, corpus: &Corpus) -> Result<(Vec<i32>, Option<PassageWo
     let terms: Option<Terms<'_>> = row.try_get("terms")?;
     let frequencies =
         terms.map_or_else(|| vec![0; corpus.words.len()], |terms| terms.frequencies(&corpus.words));
-    let passage = row.try_get::<_, Option<Terms<'_>>>("passage_terms")?.map(|terms| PassageWords {
-        length: terms.length(),
-        frequencies: terms.frequencies(&corpus.words),
-    });
+    let passage = row
+        .try_get::<_, Option<Terms<'_>>>("passage_terms")?
+        .map(|terms| PassageWords { length: terms.length(), frequencies: terms.frequencies(&corpus.words) });
     Ok((frequencies, passage))
 }
 

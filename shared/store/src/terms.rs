@@ -49,8 +49,7 @@ mod tests {
     use super::*;
 
     /// `to_tsvector('english', 'Boats, a boat; über Ada')` as Postgres 17 sends it.
-    const SENT: &[u8] =
-        b"\0\0\0\x03ada\0\0\x01\0\x05boat\0\0\x02\0\x01\0\x03\xc3\xbcber\0\0\x01\0\x04";
+    const SENT: &[u8] = b"\0\0\0\x03ada\0\0\x01\0\x05boat\0\0\x02\0\x01\0\x03\xc3\xbcber\0\0\x01\0\x04";
 
     #[test]
     fn every_word_comes_with_how_often_it_is_there() {

@@ -245,7 +245,7 @@ impl Admin {
         let mut deleted = Some(0);
         for looked in join_all(looks).await {
             match looked {
-                Ok(count) => deleted = deleted.map(|sum| sum + count),
+                Ok(through) => deleted = deleted.map(|sum| sum + through.done),
                 Err(error) => {
                     tracing::warn!(%error, "dead letters were not cleared away");
                     deleted = None;

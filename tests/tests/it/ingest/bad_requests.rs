@@ -92,3 +92,22 @@ async fn a_bad_batch_is_refused_as_a_whole_and_the_field_named() {
     assert_eq!(stage.waiting().await, 0);
     assert_eq!(stage.pending("ada", "chat").await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn the_key_of_a_request_that_the_queue_cannot_take_stays_free() {
+    let stage = Stage::set().await;
+    let key = [("idempotency-key", "once")];
+    // Short enough to be read, and too long once it is written as the queue has it.
+    let long = json!({"events": [event("ada", "chat", &"\u{1}".repeat(174_740))]}).to_string();
+    let (status, problem) = stage.post("/v1/events", &key, &long).await;
+    assert_eq!((status, &problem["parameter"]), (413, &json!("body")), "{problem}");
+    let good = json!({"events": [event("ada", "chat", "hello")]}).to_string();
+    let (status, accepted) = stage.post("/v1/events", &key, &good).await;
+    assert_eq!(status, 202, "{accepted}");
+    let (status, repeated) = stage.post("/v1/events", &key, &good).await;
+    assert_eq!((status, &repeated), (202, &accepted), "the same answer");
+    let other = json!({"events": [event("ada", "chat", "bye")]}).to_string();
+    assert_eq!(stage.post("/v1/events", &key, &other).await.0, 422);
+    stage.ingest().await;
+    assert_eq!(stage.logged("ada", "chat").await, ["hello"]);
+}
