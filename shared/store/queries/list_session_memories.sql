@@ -1,23 +1,10 @@
 -- The current summary of a session, the entities that its last events are evidence of, every action still open, and what else
 -- is known in its scope, the surest and freshest first, as in list_standing_memories; `part` says which.
--- $1 tenant, $2 user; $3, $4 and $5 which session, as in read_recent_session; $6 how many of the last events count, $7 at most
+-- $1 tenant, $2 user; $3, $4 and $5 which session, as in session_going_on; $6 how many of the last events count, $7 at most
 -- this many entities, and this many actions, $8 at most this many others. The session is a scalar, so that everything of
 -- it is read by index.
 with own as materialized (
-    select id, head_version from afterthought.sessions
-    where tenant = $1 and user_id = $2 and ($3::text is null or session = $3)
-      and ($3 is not null or session <> 'memories'
-           or exists (select from afterthought.session_events e
-                      where e.session_id = sessions.id and e.version > sessions.head_version - 20
-                        and e.event_type = 'message'))
-      and ($4::text is null or session = $4
-           or (last_event_at >= $5::timestamptz + interval '1 millisecond'
-               and exists (select from afterthought.session_events e
-                           where e.session_id = sessions.id and e.version > sessions.head_version - 20
-                             and e.event_type = 'message'
-                             and e.created_at >= $5::timestamptz + interval '1 millisecond')))
-    order by last_event_at desc, id
-    limit 1
+    select id, head_version from afterthought.session_going_on($1, $2, $3, $4, $5)
 ),
 seen as materialized (
     select v.memory_id, max(v.version) as last_seen

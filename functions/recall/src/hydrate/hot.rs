@@ -22,25 +22,6 @@ pub(super) struct HotState {
     pub(super) is_down: bool,
 }
 
-/// Which session the log is asked for.
-pub(super) enum Choice {
-    Named(String),
-    Latest,
-    Known(LatestSession),
-}
-
-impl Choice {
-    pub(super) fn continued(&self) -> Continued<'_> {
-        match self {
-            Self::Named(name) => Continued::Named(name),
-            Self::Latest => Continued::Latest,
-            Self::Known(LatestSession { session_name, active_at }) => {
-                Continued::Known { name: session_name, active_at: *active_at }
-            }
-        }
-    }
-}
-
 impl HotState {
     /// What it says of a session it has never heard of.
     pub(super) fn nothing() -> Self {
@@ -54,15 +35,15 @@ impl HotState {
         }
     }
 
-    /// Which session the log is asked for, when `asked` was. What hot state has been told may be late, but for a turn on its
-    /// way to the log, which the log cannot have heard of.
-    pub(super) fn choice(&self, asked: Option<&str>) -> Choice {
-        match (asked.or(self.session.as_deref()), self.active_at) {
+    /// Which session the log is asked for, when `asked` was; `known` is the one that was looked at. What hot state has been
+    /// told may be late, but for a turn on its way to the log, which the log cannot have heard of.
+    pub(super) fn continued<'a>(&self, asked: Option<&'a str>, known: Option<&'a str>) -> Continued<'a> {
+        match (asked.or(known), self.active_at) {
             (Some(name), Some(active_at)) if asked.is_none() && self.pending.is_empty() => {
-                Choice::Known(LatestSession { session_name: name.to_owned(), active_at })
+                Continued::Known { name, active_at }
             }
-            (Some(name), _) => Choice::Named(name.to_owned()),
-            (None, _) => Choice::Latest,
+            (Some(name), _) => Continued::Named(name),
+            (None, _) => Continued::Latest,
         }
     }
 }

@@ -17,7 +17,7 @@ use futures::join;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use store::{Found, Hydrate, Hydration, RecalledEvent, ScopeMemories, Search};
+use store::{Found, Hydrate, Hydration, RecalledEvent, ScopeMemories, Search, Store};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -95,8 +95,11 @@ impl Parts {
         let now = (self.now)();
         let session = session.as_ref().map(SessionName::as_str);
         let mut hot = self.hot_state(tenant, user, session, now).await;
+        // What hot state has is an answer already; without it there is none but the log's.
+        let has_answer = hot.context.is_some() || !hot.pending.is_empty();
+        let store = if has_answer { self.store.within(PATIENCE) } else { self.store.clone() };
         let subject = match &query {
-            Some(query) => Some(self.asked_about(tenant, user, query, hot.context.as_ref(), now).await),
+            Some(query) => Some(asked_about(&store, tenant, user, query, hot.context.as_ref(), now).await),
             None => latest(hot.context.as_ref(), &hot.pending),
         };
         let times = subject.as_ref().map(|subject| around(&subject.times)).unwrap_or_default();
@@ -105,9 +108,9 @@ impl Parts {
         let search = subject
             .as_ref()
             .map(|subject| Search { times: &times, ..self.search(&subject.words, vector.as_deref()) });
-        let (choice, pending_keys) = (hot.choice(session), keys(&hot.pending));
+        let (known, pending_keys) = (hot.session.clone(), keys(&hot.pending));
         let wanted = Hydrate {
-            session: choice.continued(),
+            session: hot.continued(session, known.as_deref()),
             after: hot.context.as_ref().map_or(0, |context| context.version),
             events: SessionContext::MOST_MESSAGES,
             active_events: ACTIVE_EVENTS,
@@ -122,9 +125,6 @@ impl Parts {
             hot_agent: HOT_AGENT,
             pending_keys: &pending_keys,
         };
-        // What hot state has is an answer already; without it there is none but the log's.
-        let has_answer = hot.context.is_some() || !hot.pending.is_empty();
-        let store = if has_answer { self.store.within(PATIENCE) } else { self.store.clone() };
         let (answered, ()) =
             join!(store.hydrate(tenant, user, &wanted), self.extend(tenant, user, &hot, now));
         let hydration = match answered {
@@ -180,25 +180,6 @@ impl Parts {
         answer.degraded = degraded;
         answer.show(going_on.context, hot.session, hot.pending);
         Ok(answer)
-    }
-
-    /// What a question is about. Who has spoken lately tells whom it may name.
-    async fn asked_about(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        query: &Question,
-        live: Option<&SessionContext>,
-        now: Timestamp,
-    ) -> Subject {
-        let speakers = match live {
-            Some(context) => speakers(context),
-            None => self.store.speakers(tenant, user).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "a question is read without knowing who has spoken");
-                Vec::new()
-            }),
-        };
-        Subject::read(query.as_str(), &speakers, now.to_zoned(TimeZone::UTC).date())
     }
 
     /// The memories of the user and of the tenant that say what `shown` does not; and whether these are all there should
@@ -259,6 +240,25 @@ impl Parts {
 struct Late {
     found: Found<RecalledEvent>,
     is_degraded: bool,
+}
+
+/// What a question is about. Who has spoken lately tells whom it may name.
+async fn asked_about(
+    store: &Store,
+    tenant: &TenantId,
+    user: &UserId,
+    query: &Question,
+    live: Option<&SessionContext>,
+    now: Timestamp,
+) -> Subject {
+    let speakers = match live {
+        Some(context) => speakers(context),
+        None => store.speakers(tenant, user).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a question is read without knowing who has spoken");
+            Vec::new()
+        }),
+    };
+    Subject::read(query.as_str(), &speakers, now.to_zoned(TimeZone::UTC).date())
 }
 
 /// Who speaks in a session.

@@ -1,26 +1,13 @@
 //! Which session goes on when none is named, and what is told of its hot state.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::SessionId;
 use serde_json::json;
 
-use super::stage::{HOT_TABLE, Stage, texts};
+use super::stage::{Stage, texts};
 
 const PATH: &str = "/v1/users/ada/hydrate";
 
 impl Stage {
-    async fn forget_latest(&self) {
-        self.aws
-            .dynamodb()
-            .delete_item()
-            .table_name(HOT_TABLE)
-            .key("pk", AttributeValue::S("user#default#ada".into()))
-            .key("sk", AttributeValue::S("latest-session".into()))
-            .send()
-            .await
-            .unwrap();
-    }
-
     async fn decide(&self, session: &str) -> SessionId {
         let row = self
             .owner
@@ -51,7 +38,7 @@ async fn a_session_in_which_nobody_speaks_is_warm_when_hot_state_has_it() {
 async fn that_hot_state_forgot_which_session_was_the_latest_does_not_make_it_lost() {
     let stage = Stage::set().await;
     stage.indexed("default", "ada", "chat", &["Ada: hello"]).await;
-    stage.forget_latest().await;
+    stage.forget_latest_session("default", "ada").await;
     let answer = stage.ok("default", PATH, "").await;
     assert_eq!((&answer["state"], &answer["session"]), (&json!("warm"), &json!("chat")));
 }

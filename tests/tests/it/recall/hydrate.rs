@@ -89,16 +89,7 @@ async fn a_session_that_only_the_log_knows_as_the_latest_still_brings_its_workin
     let stage = Stage::set().await;
     stage.indexed("default", "ada", "chat", &["Ada: hello"]).await;
     stage.put_working_memory("chat", r#"{"step":1}"#).await;
-    stage
-        .aws
-        .dynamodb()
-        .delete_item()
-        .table_name(HOT_TABLE)
-        .key("pk", AttributeValue::S("user#default#ada".into()))
-        .key("sk", AttributeValue::S("latest-session".into()))
-        .send()
-        .await
-        .unwrap();
+    stage.forget_latest_session("default", "ada").await;
     let answer = stage.ok("default", PATH, "").await;
     assert_eq!(
         (&answer["session"], &answer["working_memory"]["value"]),

@@ -144,13 +144,20 @@ impl Stage {
     }
 
     pub(super) async fn forget_context(&self, tenant: &str, user: &str, session: &str) {
-        let key = |text: String| AttributeValue::S(text);
+        self.forget(tenant, user, &format!("context#{session}")).await;
+    }
+
+    pub(super) async fn forget_latest_session(&self, tenant: &str, user: &str) {
+        self.forget(tenant, user, "latest-session").await;
+    }
+
+    async fn forget(&self, tenant: &str, user: &str, item: &str) {
         self.aws
             .dynamodb()
             .delete_item()
             .table_name(HOT_TABLE)
-            .key("pk", key(format!("user#{tenant}#{user}")))
-            .key("sk", key(format!("context#{session}")))
+            .key("pk", AttributeValue::S(format!("user#{tenant}#{user}")))
+            .key("sk", AttributeValue::S(item.to_owned()))
             .send()
             .await
             .unwrap();
