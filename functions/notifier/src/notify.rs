@@ -1,11 +1,12 @@
 //! One endpoint at a time: what waits for it goes out in its order.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::{Delivery, Envelope, InvalidEnvelope, TenantId, WakeUp};
-use futures::{StreamExt, stream};
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use queue::{Publisher, SqsBatchResponse, SqsEvent, batch_response, deliveries};
 use runtime::{Invocation, Services};
@@ -18,10 +19,10 @@ use uuid::Uuid;
 
 use crate::{NotifierConfig, Outcome, Sender};
 
-/// Messages read at once.
-const PAGE: u16 = 50;
 /// What a sender needs beside an answer to write down what became of it.
 const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+/// An endpoint's turn: after it, the others that were woken come first.
+const TURN: SignedDuration = SignedDuration::from_secs(30);
 /// The longest that a queue holds a message back.
 const LONGEST_DELAY: Duration = Duration::from_mins(15);
 /// An endpoint that nothing has come through to for so long is disabled.
@@ -35,7 +36,6 @@ pub struct Notifier {
     sealer: Sealer,
     sender: Sender,
     timeout: SignedDuration,
-    at_once: usize,
     now: fn() -> Timestamp,
 }
 
@@ -56,7 +56,8 @@ struct Known {
 
 /// What becomes of an endpoint's line after one message of it.
 enum Line {
-    GoesOn,
+    /// With this message, if there is one.
+    GoesOn(Option<WaitingDelivery>),
     /// The endpoint has been changed and is read again first.
     ReadAgain,
     Rests(Duration),
@@ -74,7 +75,6 @@ impl Notifier {
             sealer,
             sender: Sender::new(settings.reach, settings.timeout)?,
             timeout: SignedDuration::try_from(settings.timeout)?,
-            at_once: services.config.concurrency,
             now: services.now,
         })
     }
@@ -99,15 +99,12 @@ impl Notifier {
                 }
             }
         }
-        let ended: Vec<_> = stream::iter(endpoints)
-            .map(|((tenant, endpoint), messages)| async move {
-                let span = tracing::info_span!("wake_up", %endpoint);
-                let sent = self.send_all(&tenant, endpoint, invocation.ends_at()).instrument(span).await;
-                (messages, sent)
-            })
-            .buffer_unordered(self.at_once)
-            .collect()
-            .await;
+        let ended = join_all(endpoints.into_iter().map(|((tenant, endpoint), messages)| async move {
+            let span = tracing::info_span!("wake_up", %endpoint);
+            let sent = self.send_all(&tenant, endpoint, invocation.ends_at()).instrument(span).await;
+            (messages, sent)
+        }))
+        .await;
         for (messages, sent) in ended {
             if let Err(error) = sent {
                 tracing::error!(%error, "an endpoint could not be looked after, to be delivered again");
@@ -117,37 +114,32 @@ impl Notifier {
         batch_response(failed)
     }
 
-    /// Sends what waits for an endpoint until nothing does, it fails, or time runs out.
+    /// Sends what waits for an endpoint until nothing does, it fails, or its turn is over.
     async fn send_all(&self, tenant: &TenantId, endpoint: Uuid, ends_at: Timestamp) -> anyhow::Result<()> {
         let taken = Taken { tenant, endpoint, claim: Uuid::now_v7() };
-        loop {
+        let turn_ends = (self.now)().saturating_add(TURN)?;
+        let last_start = ends_at.saturating_sub(self.timeout)?.saturating_sub(MARGIN)?.min(turn_ends);
+        'endpoint: loop {
             let now = (self.now)();
-            let claim =
-                self.store.claim_endpoint(tenant, endpoint, taken.claim, (now, self.until(now)), PAGE);
-            let Some(claimed) = claim.await? else { return Ok(()) };
-            if claimed.waiting.is_empty() {
-                // What is written from here on finds the endpoint free, or is seen by this look.
-                if self.store.release_endpoint(tenant, endpoint, taken.claim, false).await? {
-                    return Ok(());
-                }
-                continue;
-            }
+            let claim = self.store.claim_endpoint(tenant, endpoint, taken.claim, (now, self.until(now)));
+            let Some(mut claimed) = claim.await? else { return Ok(()) };
             let secrets = self.secrets(endpoint, &claimed);
             let mut known = Known { failing_since: claimed.failing_since, updated_at: claimed.updated_at };
-            for delivery in &claimed.waiting {
+            let mut next = claimed.next.take();
+            while let Some(delivery) = next {
                 let now = (self.now)();
-                if now.saturating_add(self.timeout)?.saturating_add(MARGIN)? > ends_at {
+                if now > last_start {
                     self.store.release_endpoint(tenant, endpoint, taken.claim, true).await?;
                     self.wake_again(&taken, Duration::ZERO).await;
                     return Ok(());
                 }
                 let outcome = match &secrets {
-                    Ok(secrets) => self.sender.send(&claimed.url, secrets, delivery, now).await,
+                    Ok(secrets) => self.sender.send(&claimed.url, secrets, &delivery, now).await,
                     Err(unsigned) => unsigned.clone(),
                 };
-                match self.settle(&taken, delivery, &outcome, &mut known).await? {
-                    Line::GoesOn => {}
-                    Line::ReadAgain => break,
+                match self.settle(&taken, &delivery, &outcome, &mut known).await? {
+                    Line::GoesOn(behind) => next = behind,
+                    Line::ReadAgain => continue 'endpoint,
                     Line::Rests(wait) => {
                         // Longer waits end in a sweep of the reader.
                         if wait <= LONGEST_DELAY {
@@ -157,6 +149,10 @@ impl Notifier {
                     }
                     Line::IsOver => return Ok(()),
                 }
+            }
+            // What is written from here on finds the endpoint free, or is seen by this look.
+            if self.store.release_endpoint(tenant, endpoint, taken.claim, false).await? {
+                return Ok(());
             }
         }
     }
@@ -187,19 +183,8 @@ impl Notifier {
             Delivery::Gone => (EndpointEnd::Gone, Line::IsOver),
             _ if has_failed_for_long => (EndpointEnd::Failing, Line::IsOver),
             Delivery::Again(wait) => (EndpointEnd::Rests(now.saturating_add(wait)?), Line::Rests(wait)),
-            Delivery::Done | Delivery::Dead => (EndpointEnd::Kept(self.until(now)), Line::GoesOn),
+            Delivery::Done | Delivery::Dead => (EndpointEnd::Kept(self.until(now)), Line::GoesOn(None)),
         };
-        let said = match (verdict, &line) {
-            (Delivery::Done, _) => "delivered",
-            (Delivery::Dead, _) => "dead",
-            (_, Line::IsOver) => "disabled",
-            _ => "failed",
-        };
-        metrics::counter!("Webhooks", "Outcome" => said).increment(1);
-        if said != "delivered" {
-            let (attempts, answered) = (delivery.attempts.saturating_add(1), outcome.status());
-            tracing::warn!(message = %delivery.message, attempts, answered, outcome = said, "a webhook was not delivered");
-        }
         let attempt = Attempt {
             delivery: delivery.id,
             at: now,
@@ -210,9 +195,21 @@ impl Notifier {
             endpoint_as_of: known.updated_at,
         };
         let settled = self.store.settle_delivery(taken.tenant, taken.endpoint, taken.claim, &attempt).await?;
+        let said = match (verdict, &settled, &line) {
+            (Delivery::Done, ..) => "delivered",
+            (Delivery::Dead, Settled::Unchanged(_), _) => "dead",
+            (_, Settled::Unchanged(_), Line::IsOver) => "disabled",
+            _ => "failed",
+        };
+        metrics::counter!("Webhooks", "Outcome" => said).increment(1);
+        if said != "delivered" {
+            let (attempts, answered) = (delivery.attempts.saturating_add(1), outcome.status());
+            tracing::warn!(message = %delivery.message, attempts, answered, outcome = said, "a webhook was not delivered");
+        }
         Ok(match (settled, line) {
             (Settled::Lost, _) => Line::IsOver,
-            (Settled::Changed, Line::GoesOn) => Line::ReadAgain,
+            (Settled::Changed, _) => Line::ReadAgain,
+            (Settled::Unchanged(behind), Line::GoesOn(_)) => Line::GoesOn(behind),
             (_, line) => line,
         })
     }
@@ -225,15 +222,18 @@ impl Notifier {
     /// What signs an endpoint's messages; without it none is sent, and each attempt says why.
     fn secrets(&self, endpoint: Uuid, claimed: &ClaimedEndpoint) -> Result<Vec<Vec<u8>>, Outcome> {
         let place = secret_place(endpoint);
-        claimed
-            .secrets
-            .iter()
-            .map(|secret| self.sealer.open(&place, secret))
-            .collect::<Result<_, _>>()
-            .map_err(|error| {
-                tracing::error!(%endpoint, %error, "messages cannot be signed");
-                Outcome { attempted: domain::Attempted::Unanswered, error: Some(error.to_string()) }
-            })
+        let opened = |secret: &Vec<u8>| {
+            self.sealer.open(&place, secret).inspect_err(
+                |error| tracing::error!(%endpoint, %error, "a secret that signs messages cannot be read"),
+            )
+        };
+        let current = opened(&claimed.secret).map_err(|error| Outcome {
+            attempted: domain::Attempted::Unanswered,
+            error: Some(error.to_string()),
+        })?;
+        // A receiver that has the new secret needs no other.
+        let old = claimed.old_secret.as_ref().and_then(|secret| opened(secret).ok());
+        Ok(iter::once(current).chain(old).collect())
     }
 
     /// Wakes this function again for an endpoint. A wake-up that is lost is made up for by a sweep.

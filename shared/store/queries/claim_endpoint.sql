@@ -1,5 +1,5 @@
--- Takes an endpoint for one sender and reads what waits for it, the oldest first. Nothing when it is disabled, is not to be
--- asked yet, or another sender has it. $1 endpoint, $2 claim, $3 now, $4 until when it is taken, $5 at most.
+-- Takes an endpoint for one sender and reads what has waited longest for it. Nothing when it is disabled, is not to be asked
+-- yet, or another sender has it. $1 endpoint, $2 claim, $3 now, $4 until when it is taken.
 with claimed as (
     update afterthought.webhook_endpoints
     set claim = $2, claimed_until = $4
@@ -14,6 +14,5 @@ left join lateral (
     from afterthought.webhook_deliveries w
     where w.endpoint_id = c.id and w.status = 'pending'
     order by w.id
-    limit $5
+    limit 1
 ) d on true
-order by d.id

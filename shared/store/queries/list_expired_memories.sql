@@ -1,6 +1,10 @@
 -- Memories that were to be kept until a time that is over. $1 tenant, $2 expired before, $3 at most.
-select id
-from afterthought.memories
-where tenant = $1 and expires_at < $2 and status = 'active' and not pinned
-order by id
+select m.id
+from afterthought.memories m
+where m.tenant = $1 and m.expires_at < $2 and m.status = 'active' and not m.pinned
+  -- What an endpoint is to be told of it, or has not taken, is kept with it for its own period.
+  and not exists (
+      select from afterthought.webhook_deliveries d where d.memory_id = m.id and d.status <> 'delivered')
+order by m.id
 limit $3
+for update of m

@@ -8,5 +8,9 @@ where m.tenant = $1 and m.valid_to < $2 and m.updated_at < $2 and m.superseded_b
       select from afterthought.ledger l
       where l.tenant = $1 and l.memory_id = m.id and l.outcome = 'closed' and l.reason = 'faded'
   )
+  -- What an endpoint is to be told of it, or has not taken, is kept with it for its own period.
+  and not exists (
+      select from afterthought.webhook_deliveries d where d.memory_id = m.id and d.status <> 'delivered')
 order by m.id
 limit $3
+for update of m

@@ -243,15 +243,16 @@ async fn a_message_whose_answer_was_lost_is_sent_again_as_it_was() {
     let tenant = domain::TenantId::new("default").unwrap();
     let until = now() + SignedDuration::from_secs(20);
     let store = &stage.services.store;
-    let taken = store.claim_endpoint(&tenant, endpoint, claim, (now(), until), 10).await.unwrap().unwrap();
+    let taken = store.claim_endpoint(&tenant, endpoint, claim, (now(), until)).await.unwrap().unwrap();
+    let taken = taken.next.unwrap();
     stage.notify(endpoint).await;
     assert!(stage.receiver.take().is_empty(), "it is the other's as long as that may live");
     wait(SignedDuration::from_secs(30));
     stage.notify(endpoint).await;
     let again = stage.receiver.take();
     assert_eq!(again.len(), 1);
-    assert_eq!(again[0].id(), format!("msg_{}", taken.waiting[0].message.simple()));
-    assert_eq!(again[0].body, taken.waiting[0].payload);
+    assert_eq!(again[0].id(), format!("msg_{}", taken.message.simple()));
+    assert_eq!(again[0].body, taken.payload);
     assert!(again[0].is_signed_by(&secret));
 }
 
@@ -295,6 +296,22 @@ async fn a_rotated_secret_signs_beside_the_one_before_until_its_time_is_over() {
     let stored =
         stage.owner.query_one("select secret::text from afterthought.webhook_endpoints", &[]).await.unwrap();
     assert!(!stored.get::<_, String>(0).contains(new), "it is sealed");
+}
+
+#[tokio::test]
+async fn an_old_secret_that_nobody_can_read_any_more_does_not_hold_up_the_new_one() {
+    let stage = Stage::set().await;
+    let (endpoint, _) = stage.endpoint(&json!({})).await;
+    let path = format!("/v1/webhook-endpoints/{endpoint}/rotate");
+    let (status, rotated) = stage.ask("default", "POST", &path, Some(&json!({}))).await;
+    assert_eq!(status, 200, "{rotated}");
+    let lose = "update afterthought.webhook_endpoints set old_secret = sha256('another key sealed it')";
+    stage.owner.batch_execute(lose).await.unwrap();
+    stage.remember("default", "likes tea").await;
+    stage.notify(endpoint).await;
+    let received = stage.receiver.take();
+    assert_eq!(received.len(), 1);
+    assert!(received[0].is_signed_by(rotated["secret"].as_str().unwrap()));
 }
 
 #[tokio::test]

@@ -1,5 +1,3 @@
-use std::iter;
-
 use domain::TenantId;
 use futures::try_join;
 use jiff::Timestamp;
@@ -42,14 +40,16 @@ impl DeliveryStatus {
 pub struct ClaimedEndpoint {
     /// Where messages are posted to.
     pub url: String,
-    /// What signs them, sealed: the secret, and the one before while it is valid.
-    pub secrets: Vec<Vec<u8>>,
+    /// What signs them, sealed.
+    pub secret: Vec<u8>,
+    /// The secret before, sealed, while it is valid.
+    pub old_secret: Option<Vec<u8>>,
     /// Since when nothing has come through.
     pub failing_since: Option<Timestamp>,
     /// When its owner changed it last.
     pub updated_at: Timestamp,
-    /// What waits, the oldest first.
-    pub waiting: Vec<WaitingDelivery>,
+    /// What has waited longest.
+    pub next: Option<WaitingDelivery>,
 }
 
 /// A message that waits.
@@ -85,10 +85,10 @@ pub struct Attempt<'a> {
 }
 
 /// What an endpoint turned out to be when an attempt was written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// As the sender had read it.
-    Unchanged,
+    /// As the sender had read it; and, when the sender keeps it, the message behind this one.
+    Unchanged(Option<WaitingDelivery>),
     /// Its owner has changed it meanwhile: its address, its secret, or whether anything is sent.
     Changed,
     /// Another sender's, or gone. Nothing was written down, and that sender sends the message again.
@@ -152,33 +152,30 @@ pub struct Replay {
 }
 
 impl Store {
-    /// Takes an endpoint for the sender that `claim` names, or keeps it, and reads up to `limit` messages that wait; in one
-    /// round trip. `None` when it is disabled, not to be asked yet, somebody else's at the moment, or not there.
+    /// Takes an endpoint for the sender that `claim` names, or keeps it, and reads the first message that waits; in one round
+    /// trip. `None` when it is disabled, not to be asked yet, somebody else's at the moment, or not there.
     pub async fn claim_endpoint(
         &self,
         tenant: &TenantId,
         endpoint: Uuid,
         claim: Uuid,
         (now, until): (Timestamp, Timestamp),
-        limit: u16,
     ) -> Result<Option<ClaimedEndpoint>, Error> {
-        let limit = i64::from(limit);
-        let values: [&(dyn ToSql + Sync); 5] = [&endpoint, &claim, &now, &until, &limit];
+        let values: [&(dyn ToSql + Sync); 4] = [&endpoint, &claim, &now, &until];
         let rows = self.at_once(tenant, include_str!("../../queries/claim_endpoint.sql"), &values).await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        let (secret, old_secret): (Vec<u8>, Option<Vec<u8>>) =
-            (first.try_get("secret")?, first.try_get("old_secret")?);
-        let waiting = rows.iter().filter_map(|row| waiting(row).transpose()).collect::<Result<_, _>>()?;
         Ok(Some(ClaimedEndpoint {
             url: first.try_get("url")?,
-            secrets: iter::once(secret).chain(old_secret).collect(),
+            secret: first.try_get("secret")?,
+            old_secret: first.try_get("old_secret")?,
             failing_since: first.try_get("failing_since")?,
             updated_at: first.try_get("updated_at")?,
-            waiting,
+            next: waiting(first)?,
         }))
     }
 
-    /// Writes an attempt down, in one round trip. An endpoint that was disabled meanwhile is given back.
+    /// Writes an attempt down and reads the message behind it, in one round trip: what is sent is what is there at that moment.
+    /// An endpoint that was disabled meanwhile is given back.
     pub async fn settle_delivery(
         &self,
         tenant: &TenantId,
@@ -207,11 +204,8 @@ impl Store {
             &attempt.endpoint_as_of,
         ];
         let rows = self.at_once(tenant, include_str!("../../queries/settle_delivery.sql"), &values).await?;
-        Ok(match rows.first().map(|row| row.try_get("is_unchanged")).transpose()? {
-            None => Settled::Lost,
-            Some(false) => Settled::Changed,
-            Some(true) => Settled::Unchanged,
-        })
+        let Some(row) = rows.first() else { return Ok(Settled::Lost) };
+        Ok(if row.try_get("is_unchanged")? { Settled::Unchanged(waiting(row)?) } else { Settled::Changed })
     }
 
     /// Gives an endpoint back, in one round trip; unless `anyway`, only when nothing waits for it. False when something does,

@@ -240,12 +240,17 @@ async fn disturbed(stage: &Stage, began: jiff::Timestamp) -> (Kept, Vec<String>)
         }
         stage.deliver(PatternFinder::NAME, of_user()).await;
     };
-    let erase = stage.ask("POST", VICTIM, "/erasures", json!({"subject": "user"}));
+    // The notifier is at it: what it says of them until the answer is there is said, and nothing afterwards.
+    let erase = async {
+        let answer = stage.ask("POST", VICTIM, "/erasures", json!({"subject": "user"})).await;
+        (answer, stage.told())
+    };
     let end = async {
         tokio::task::yield_now().await;
         open.batch_execute("commit").await.unwrap();
     };
-    let ((status, erased), (), (), (), ()) = tokio::join!(erase, go_on(stage), redrive, think, end);
+    let (((status, erased), told_meanwhile), (), (), (), (), ()) =
+        tokio::join!(erase, stage.send_waiting(), go_on(stage), redrive, think, end);
     assert_eq!(status, 202, "{erased}");
     assert_eq!(erased["counts"]["archive_objects"], 1, "{erased}");
 
@@ -266,6 +271,7 @@ async fn disturbed(stage: &Stage, began: jiff::Timestamp) -> (Kept, Vec<String>)
         Vec::<&Value>::new()
     );
     let mut kept = Kept::read(stage, began).await;
+    told.extend(told_meanwhile.into_iter().filter(|message| !has_mark(message)));
     for message in told.iter().chain(&told_after) {
         kept.add("told", message.clone());
     }

@@ -30,6 +30,19 @@ impl Stage {
 
     /// Everything that waits for the endpoint is sent; answers what it received.
     pub(super) async fn notify(&self) -> Vec<Value> {
+        self.send_waiting().await;
+        let waits = "select count(*) from afterthought.webhook_deliveries where status <> 'delivered'";
+        assert_eq!(self.number(waits).await, 0, "everything was delivered");
+        self.told()
+    }
+
+    /// What the endpoint has received since the last look.
+    pub(super) fn told(&self) -> Vec<Value> {
+        self.receiver.take().iter().map(Received::json).collect()
+    }
+
+    /// The notifier sends what waits for the endpoint, whatever else happens meanwhile.
+    pub(super) async fn send_waiting(&self) {
         let read = "select id from afterthought.webhook_endpoints";
         let endpoint = self.owner.query_one(read, &[]).await.unwrap().get(0);
         let wake_up = WakeUp::Endpoint { tenant: Self::tenant(), endpoint };
@@ -40,9 +53,6 @@ impl Stage {
         let notifier = Notifier::new(&self.services, sealer(), &settings).unwrap();
         let answer = notifier.handle(event, &Invocation::at(Timestamp::MAX, 0)).await;
         assert!(answer.batch_item_failures.is_empty());
-        let waits = "select count(*) from afterthought.webhook_deliveries where status <> 'delivered'";
-        assert_eq!(self.number(waits).await, 0, "everything was delivered");
-        self.receiver.take().iter().map(Received::json).collect()
     }
 
     /// A day is over: the pattern-finder thinks about everybody who has said something since the last one.

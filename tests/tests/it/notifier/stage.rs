@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -104,14 +105,11 @@ pub(crate) struct Receiver {
     received: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<Vec<Answering>>>,
     /// Happens before the next answer.
-    meanwhile: Arc<Mutex<Option<Change>>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
 
-/// A change that a server makes to the database.
-pub(super) struct Change {
-    owner: Client,
-    statement: String,
-}
+/// What happens while a server is asked.
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How the server answers.
 #[derive(Debug, Clone)]
@@ -141,14 +139,9 @@ impl Receiver {
         *self.answers.lock().unwrap() = answers.to_vec();
     }
 
-    /// A change by this statement.
-    pub(super) async fn changing(stage: &Stage, statement: &str) -> Change {
-        Change { owner: stage.database.client().await.unwrap(), statement: statement.to_owned() }
-    }
-
-    /// Makes a change the next time that it is asked, before it answers.
-    pub(super) fn when_asked(&self, change: Change) {
-        *self.meanwhile.lock().unwrap() = Some(change);
+    /// Has something happen the next time that it is asked, before it answers.
+    pub(super) fn when_asked(&self, meanwhile: impl Future<Output = ()> + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::pin(meanwhile));
     }
 
     /// What came since the last look.
@@ -162,9 +155,9 @@ impl Receiver {
 }
 
 async fn take(State(receiver): State<Receiver>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let change = receiver.meanwhile.lock().unwrap().take();
-    if let Some(Change { owner, statement }) = change {
-        owner.batch_execute(&statement).await.unwrap();
+    let meanwhile = receiver.meanwhile.lock().unwrap().take();
+    if let Some(meanwhile) = meanwhile {
+        meanwhile.await;
     }
     let path = uri.path().to_owned();
     receiver.received.lock().unwrap().push(Received {
@@ -195,7 +188,7 @@ impl Stage {
             .services(&[
                 ("WAKE_UP_QUEUES", "indexer=http://127.0.0.1:1/indexer"),
                 ("NOTIFIER_QUEUE", &queue_url),
-                ("AGENT_CONCURRENCY", "8"),
+                ("AGENT_CONCURRENCY", "1"),
             ])
             .await;
         let services = Services { now, ..services };
@@ -260,6 +253,12 @@ impl Stage {
         made["memory"].as_str().unwrap().to_owned()
     }
 
+    /// A change of the database by this statement, for [`Receiver::when_asked`].
+    pub(super) async fn changing(&self, statement: &str) -> impl Future<Output = ()> + Send + 'static {
+        let (owner, statement) = (self.database.client().await.unwrap(), statement.to_owned());
+        async move { owner.batch_execute(&statement).await.unwrap() }
+    }
+
     /// Wakes the notifier for an endpoint, as the reader would.
     pub(super) async fn notify(&self, endpoint: Uuid) {
         self.notify_by(&self.notifier(Reach::Anywhere), endpoint).await;
@@ -267,12 +266,18 @@ impl Stage {
 
     /// The same by a notifier at hand.
     pub(super) async fn notify_by(&self, notifier: &Notifier, endpoint: Uuid) {
-        let wake_up = WakeUp::Endpoint { tenant: TenantId::new("default").unwrap(), endpoint };
-        let body = Envelope::first(wake_up, now()).to_body();
-        let event: SqsEvent = serde_json::from_value(
-            json!({"Records": [{"messageId": "m", "body": body, "receiptHandle": ""}]}),
-        )
-        .unwrap();
+        self.notify_all_by(notifier, &[endpoint]).await;
+    }
+
+    /// Wakes a notifier for endpoints in one batch.
+    pub(super) async fn notify_all_by(&self, notifier: &Notifier, endpoints: &[Uuid]) {
+        let record = |endpoint: &Uuid| {
+            let wake_up = WakeUp::Endpoint { tenant: TenantId::new("default").unwrap(), endpoint: *endpoint };
+            let body = Envelope::first(wake_up, now()).to_body();
+            json!({"messageId": endpoint.to_string(), "body": body, "receiptHandle": ""})
+        };
+        let records: Vec<Value> = endpoints.iter().map(record).collect();
+        let event: SqsEvent = serde_json::from_value(json!({"Records": records})).unwrap();
         let answer = notifier.handle(event, &Invocation::at(now(), 0)).await;
         assert!(answer.batch_item_failures.is_empty());
     }
