@@ -39,7 +39,6 @@ mod review;
 mod screen;
 mod search;
 mod sessions;
-mod shutdown;
 mod sources;
 mod status;
 mod tenants;
@@ -275,7 +274,7 @@ pub async fn run() -> anyhow::Result<()> {
     };
     let (accesses, guard) = (recall.parts.accesses.clone(), Arc::clone(&recall.parts.guard));
     let runtime_api = services.config.variables.get("AWS_LAMBDA_RUNTIME_API");
-    shutdown::before(runtime_api.map(String::as_str), move || async move {
+    api::shutdown::before("recall-shutdown", runtime_api.map(String::as_str), move || async move {
         accesses.flush().await;
         guard.flush().await;
     })

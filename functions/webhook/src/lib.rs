@@ -175,6 +175,12 @@ pub async fn run() -> anyhow::Result<()> {
     let telemetry = runtime::init_telemetry(&config)?;
     let services = Services::connect(&config).await?;
     let webhook = &Webhook::from_services(&services).await?;
+    let guard = Arc::clone(&webhook.parts.guard);
+    let runtime_api = services.config.variables.get("AWS_LAMBDA_RUNTIME_API");
+    api::shutdown::before("webhook-shutdown", runtime_api.map(String::as_str), move || async move {
+        guard.flush().await;
+    })
+    .await;
     lambda_http::run(service_fn(move |request: Request| async move {
         let response = webhook.handle(request).await;
         telemetry.flush();

@@ -20,6 +20,7 @@ mod page;
 mod problem;
 mod scopes;
 mod secret;
+pub mod shutdown;
 mod uses;
 mod value;
 

@@ -5,6 +5,8 @@
 //! themselves ten seconds after the last test process has gone, however it ended. `DATABASE_URL` and `AWS_ENDPOINT_URL`
 //! are used instead when they are set.
 //!
+//! With the feature `lambda`: what starts the program of a function and invokes it.
+//!
 //! With the feature `agents`: conversations to think about, what a commit makes of the thoughts, and a chat model over
 //! real HTTP that says what it is told to.
 
@@ -18,6 +20,8 @@ mod chat;
 mod conversation;
 #[cfg(feature = "servers")]
 mod database;
+#[cfg(feature = "lambda")]
+mod lambda;
 #[cfg(feature = "servers")]
 mod servers;
 
@@ -31,3 +35,5 @@ pub use chat::{ChatModel, Reply, TOKENS, hands_every_failure_on};
 pub use conversation::{Stage, Standing, assistant, by_rules, conversation, event, think, window, window_in};
 #[cfg(feature = "servers")]
 pub use database::TestDatabase;
+#[cfg(feature = "lambda")]
+pub use lambda::Lambda;

@@ -12,6 +12,10 @@ use super::{NewKeyAsked, RotationAsked};
 use crate::Parts;
 use crate::http::{Moment, Problem, postgres_is_down};
 
+/// Said of a key whose copies could not be told that it ends.
+const STILL_TAKEN: &str =
+    "hot state did not answer: the replaced key may be taken for a day after its end; revoke it";
+
 /// An API key, as it is known afterwards.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct KeyShown {
@@ -58,6 +62,9 @@ pub(crate) struct KeyRotated {
     made: KeyCreated,
     /// The key that ends.
     replaced: KeyShown,
+    /// What is left to do, when something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 impl KeyShown {
@@ -180,11 +187,11 @@ impl Parts {
             }
         };
         let keyring = self.guard.keyring();
-        // The new key is shown this once, so what goes wrong here does not keep it back: a copy that is not shortened is made
-        // again within a day.
-        let _ = keyring.publish_key(&rotation.hash, &rotation.replaced.grant(), now).await;
+        // The new key is shown this once, so what goes wrong here does not keep it back.
+        let shortened = keyring.publish_key(&rotation.hash, &rotation.replaced.grant(), now).await;
+        let note = shortened.is_err().then_some(STILL_TAKEN);
         let _ = keyring.publish_key(&new.hash, &rotation.made.grant(), now).await;
         let made = KeyCreated { key: key.expose().to_owned(), shown: KeyShown::of(rotation.made, now) };
-        Ok(KeyRotated { made, replaced: KeyShown::of(rotation.replaced, now) })
+        Ok(KeyRotated { made, replaced: KeyShown::of(rotation.replaced, now), note })
     }
 }

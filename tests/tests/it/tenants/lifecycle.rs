@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use api::Keyring;
 use domain::{ApiKey, TenantSettings};
-use hot::Put;
+use hot::{Hot, Put};
 use jiff::Timestamp;
 use serde_json::json;
 use store::{DatabaseConfig, Role, Store};
@@ -122,4 +122,36 @@ async fn without_postgres_known_keys_go_on_and_others_are_not_called_wrong() {
     with_postgres.settings(&tenant("acme"), (stage.services.now)()).await.unwrap();
     assert_eq!(keyring.settings(&tenant("acme"), later).await.unwrap(), TenantSettings::default());
     assert!(keyring.settings(&tenant("other"), later).await.is_err(), "nothing is known of it");
+}
+
+#[tokio::test]
+async fn a_rotation_that_hot_state_was_not_told_of_says_what_is_left_to_do() {
+    let mut stage = Stage::set().await;
+    let (admin, _) = stage.key("acme", &["admin"]).await;
+    let (old, id) = stage.key("acme", &["read"]).await;
+    assert_eq!(send(&stage.recall, "GET", MEMORIES, Some(&old), None).await.status, 200);
+    let deaf = {
+        let nowhere = Hot::new(stage.aws.dynamodb(), "nowhere".to_owned());
+        let hot = std::mem::replace(&mut stage.services.hot, nowhere);
+        let deaf = requiring_keys(&stage.services, stage.services.store.clone(), stage.services.now);
+        stage.services.hot = hot;
+        deaf
+    };
+    let rotate = |id: &str| format!("/v1/keys/{id}/rotate");
+    let asked = json!({"overlap_seconds": 0});
+    let rotated = send(&deaf, "POST", &rotate(&id), Some(&admin), Some(asked.clone())).await;
+    assert_eq!(rotated.status, 201, "{}", rotated.body);
+    assert!(
+        rotated.body["note"].as_str().is_some_and(|note| note.ends_with("revoke it")),
+        "{}",
+        rotated.body
+    );
+    assert_eq!(
+        send(&stage.recall, "DELETE", &format!("/v1/keys/{id}"), Some(&admin), None).await.status,
+        204
+    );
+    assert_eq!(send(&stage.recall, "GET", MEMORIES, Some(&old), None).await.status, 401);
+    let new = rotated.body["id"].as_str().unwrap();
+    let again = send(&stage.recall, "POST", &rotate(new), Some(&admin), Some(asked)).await;
+    assert_eq!((again.status, again.body.get("note")), (201, None), "{}", again.body);
 }

@@ -23,7 +23,7 @@ pub(super) struct Stage {
     pub(super) services: Services,
     pub(super) owner: Client,
     pub(super) recall: Recall,
-    pub(super) _aws: TestAws,
+    pub(super) aws: TestAws,
     pub(super) _database: TestDatabase,
 }
 
@@ -56,7 +56,7 @@ impl Stage {
         ground.tenants(&["acme", "other"]).await;
         let Ground { database, aws, owner } = ground;
         let recall = requiring_keys(&services, services.store.clone(), services.now);
-        Self { services, owner, recall, _aws: aws, _database: database }
+        Self { services, owner, recall, aws, _database: database }
     }
 
     /// A key of a tenant, made by an operator.

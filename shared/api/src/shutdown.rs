@@ -1,4 +1,4 @@
-//! Having the last word before the process is ended.
+//! Having the last word before the process of a function is ended.
 
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ const LONGEST_REGISTRATION: Duration = Duration::from_millis(500);
 /// Runs `last` when the process is asked to end (SIGTERM), and then ends it.
 ///
 /// Lambda asks only functions that have an extension, and gives them half a second; so one that listens to nothing is
-/// registered with `runtime`, the address of the runtime's API. Where that fails, the function goes on without. To be called
+/// registered under `name` with `runtime`, the address of the runtime's API. Where that fails, the function goes on without. To be called
 /// before the runtime starts, which ends the time for registering.
-pub(crate) async fn before<F: Future<Output = ()> + Send>(
+pub async fn before<F: Future<Output = ()> + Send>(
+    name: &'static str,
     runtime: Option<&str>,
     last: impl FnOnce() -> F + Send + 'static,
 ) {
     if let Some(runtime) = runtime
-        && let Err(error) = register(runtime).await
+        && let Err(error) = register(name, runtime).await
     {
         tracing::warn!(%error, "no extension: this process is not asked before it is ended");
     }
@@ -39,12 +40,12 @@ pub(crate) async fn before<F: Future<Output = ()> + Send>(
 
 /// Registers an extension that listens to nothing. Its question for the next event says that it is ready, and is never
 /// answered.
-async fn register(runtime: &str) -> anyhow::Result<()> {
+async fn register(name: &str, runtime: &str) -> anyhow::Result<()> {
     let base = if runtime.contains("://") { runtime.to_owned() } else { format!("http://{runtime}") };
     let client = reqwest::Client::builder().no_proxy().build()?;
     let answer = client
         .post(format!("{base}/{EXTENSIONS}/register"))
-        .header(NAME_HEADER, "recall-shutdown")
+        .header(NAME_HEADER, name)
         .json(&serde_json::json!({"events": []}))
         .timeout(LONGEST_REGISTRATION)
         .send()
