@@ -237,7 +237,7 @@ impl TableFollower {
     async fn step(&mut self, table: &AdoptedTable) -> Result<Next, Stopped> {
         if !table.is_published {
             // It says itself that it is gone, if it is.
-            self.rows.read_adopted(table.id, &Value::Array(Vec::new()), 0, 0).await?;
+            self.rows.read_adopted(table, &Value::Array(Vec::new()), 0, 0).await?;
             let reason = "the table is not in the publication afterthought any more, with its key alone: adopt it again";
             return Err(Stopped::Unreadable(reason.to_owned()));
         }
@@ -295,7 +295,8 @@ impl TableFollower {
         let Read { events, refused, keys: read } = self.read(table, mapping, &keys).await?;
         self.publish(table, &events).await?;
         let positions: Vec<i64> = arrivals.iter().take(read).map(|row| row.position).collect();
-        self.positions.settle_arrivals(table.id, &positions, events.len(), &refused).await?;
+        // When the adoption has changed meanwhile, they are read again by what it is now.
+        self.positions.settle_arrivals(table, &positions, events.len(), &refused).await?;
         Ok(Next::AtOnce)
     }
 
@@ -310,7 +311,7 @@ impl TableFollower {
             tracing::error!(relation = table.relation, reason, "an adopted table cannot be read");
         }
         self.resting.insert(table.id, (table.version, Instant::now() + LOOK_INTERVAL));
-        self.positions.mark_broken(table.id, &reason).await
+        self.positions.mark_broken(table, &reason).await
     }
 }
 

@@ -1,4 +1,4 @@
--- An adopted table cannot be read. $1 the adoption, $2 why.
+-- An adopted table cannot be read, unless the adoption has changed since. $1 the adoption, $2 its version, $3 why.
 update afterthought.adopted_tables
-set broken = $2, broken_at = case when broken = $2 then broken_at else now() end
-where id = $1
+set broken = $3, broken_at = case when broken = $3 then broken_at else now() end
+where id = $1 and version = $2

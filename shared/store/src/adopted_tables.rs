@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use domain::{TenantId, UserId};
-use futures::try_join;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -202,19 +201,20 @@ impl Store {
     }
 
     /// Rows of an adopted table in the order of their keys, an array of arrays of texts; what is not there any more, or not
-    /// wanted by the filter, is left out. Rows longer than `row_bytes`, and those that come after `most_bytes` of others, have
-    /// no data. An error that [`is of a lock`](Error::is_locked) when the table is locked for two seconds. As the adopter.
+    /// wanted by the filter, is left out, and so is every row when the adoption has changed since `table` was listed. Rows
+    /// longer than `row_bytes`, and those that come after `most_bytes` of others, have no data. An error that
+    /// [`is of a lock`](Error::is_locked) when the table is locked for two seconds. As the adopter.
     pub async fn read_adopted(
         &self,
-        adoption: Uuid,
+        table: &AdoptedTable,
         keys: &Value,
         row_bytes: u32,
         most_bytes: u32,
     ) -> Result<Vec<AdoptedRow>, Error> {
         let connection = self.connection().await?;
         let read = connection.prepare(include_str!("../queries/read_adopted.sql")).await?;
-        let values: [&(dyn ToSql + Sync); 4] =
-            [&adoption, keys, &i64::from(row_bytes), &i64::from(most_bytes)];
+        let values: [&(dyn ToSql + Sync); 5] =
+            [&table.id, &table.version, keys, &i64::from(row_bytes), &i64::from(most_bytes)];
         let size = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
         let row = |row: &Row| {
             Ok(AdoptedRow {
@@ -244,60 +244,41 @@ impl Store {
         became_events: usize,
         refused: &[RefusedRow],
     ) -> Result<bool, Error> {
-        let transaction = self.transaction_of_all().await?;
-        let (advance, record) = try_join!(
-            transaction.prepare(include_str!("../queries/advance_backfill.sql")),
-            transaction.prepare(include_str!("../queries/record_refusals.sql")),
-        )?;
+        let connection = self.connection().await?;
+        let advance = connection.prepare(include_str!("../queries/advance_backfill.sql")).await?;
         let (events, refusals) = (count(became_events), count(refused.len()));
-        let values: [&(dyn ToSql + Sync); 5] = [&table.id, &table.version, &through, &events, &refusals];
+        let mut values: Vec<&(dyn ToSql + Sync)> =
+            vec![&table.id, &table.version, &through, &events, &refusals];
         let columns = Refusals::of(refused);
-        let noted = columns.values(&table.id);
-        let ((), advanced, _noted, ()) = try_join!(
-            transaction.begin(),
-            transaction.query(&advance, &values),
-            transaction.query(&record, &noted),
-            transaction.commit(),
-        )?;
-        transaction.end();
-        Ok(!advanced.is_empty())
+        values.extend(columns.values());
+        Ok(connection.query_opt(&advance, &values).await?.is_some())
     }
 
-    /// Notes what became of rows that waited: they wait no more. As the reader.
+    /// Notes what became of rows that waited: they wait no more. Answers whether the adoption is still as it was; if not, they
+    /// wait as before and nothing was noted. As the reader.
     pub async fn settle_arrivals(
         &self,
-        adoption: Uuid,
+        table: &AdoptedTable,
         positions: &[i64],
         became_events: usize,
         refused: &[RefusedRow],
-    ) -> Result<(), Error> {
-        let transaction = self.transaction_of_all().await?;
-        let (settle, counts, record) = try_join!(
-            transaction.prepare(include_str!("../queries/settle_arrivals.sql")),
-            transaction.prepare(include_str!("../queries/count_arrivals.sql")),
-            transaction.prepare(include_str!("../queries/record_refusals.sql")),
-        )?;
+    ) -> Result<bool, Error> {
+        let connection = self.connection().await?;
+        let settle = connection.prepare(include_str!("../queries/settle_arrivals.sql")).await?;
         let (events, refusals) = (count(became_events), count(refused.len()));
-        let (settled, counted): ([&(dyn ToSql + Sync); 2], [&(dyn ToSql + Sync); 3]) =
-            ([&adoption, &positions], [&adoption, &events, &refusals]);
+        let mut values: Vec<&(dyn ToSql + Sync)> =
+            vec![&table.id, &table.version, &positions, &events, &refusals];
         let columns = Refusals::of(refused);
-        let noted = columns.values(&adoption);
-        try_join!(
-            transaction.begin(),
-            transaction.execute(&settle, &settled),
-            transaction.execute(&counts, &counted),
-            transaction.query(&record, &noted),
-            transaction.commit(),
-        )?;
-        transaction.end();
-        Ok(())
+        values.extend(columns.values());
+        Ok(connection.query_opt(&settle, &values).await?.is_some())
     }
 
-    /// Notes why a table cannot be read, in at most 1,000 bytes. As the reader.
-    pub async fn mark_broken(&self, adoption: Uuid, reason: &str) -> Result<(), Error> {
+    /// Notes why a table cannot be read, in at most 1,000 bytes, unless the adoption has changed since it was listed. As the
+    /// reader.
+    pub async fn mark_broken(&self, table: &AdoptedTable, reason: &str) -> Result<(), Error> {
         let connection = self.connection().await?;
         let mark = connection.prepare(include_str!("../queries/mark_broken.sql")).await?;
-        connection.execute(&mark, &[&adoption, &reason]).await?;
+        connection.execute(&mark, &[&table.id, &table.version, &reason]).await?;
         Ok(())
     }
 
@@ -351,8 +332,8 @@ impl<'a> Refusals<'a> {
         }
     }
 
-    fn values<'b>(&'b self, adoption: &'b Uuid) -> [&'b (dyn ToSql + Sync); 6] {
-        [adoption, &self.keys, &self.reasons, &self.tenants, &self.users, &self.written_at]
+    fn values(&self) -> [&(dyn ToSql + Sync); 5] {
+        [&self.keys, &self.reasons, &self.tenants, &self.users, &self.written_at]
     }
 }
 

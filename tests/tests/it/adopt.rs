@@ -1,5 +1,6 @@
 //! Tables of applications, followed as they are: three of different shapes, and what becomes of them when something goes wrong.
 
+mod changed;
 mod entries;
 mod erased;
 mod faults;

@@ -29,7 +29,8 @@ pub(super) struct Read {
 
 impl TableFollower {
     /// Reads the rows with these keys, or with as many of the first of them as memory is spared for; with each key when it
-    /// was committed, if the stream has said so. What is gone or filtered out comes to nothing.
+    /// was committed, if the stream has said so. What is gone or filtered out comes to nothing, and so does all of it when the
+    /// adoption has changed: what is noted of them is then left out too.
     pub(super) async fn read(
         &mut self,
         table: &AdoptedTable,
@@ -40,7 +41,7 @@ impl TableFollower {
         let mut wanted = keys;
         let rows = loop {
             let of_wanted = Value::Array(wanted.iter().map(|(key, _)| (*key).clone()).collect());
-            match self.rows.read_adopted(table.id, &of_wanted, LONGEST_ROW_BYTES, MOST_BYTES).await {
+            match self.rows.read_adopted(table, &of_wanted, LONGEST_ROW_BYTES, MOST_BYTES).await {
                 Ok(rows) => break rows,
                 // One of them cannot be read: alone, it is told from the others.
                 Err(error) if error.is_refusal() && wanted.len() > 1 => {
