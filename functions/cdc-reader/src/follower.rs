@@ -51,6 +51,8 @@ pub struct TableFollower {
     open: Option<Open>,
     /// Tables that could not be read, until when they are left alone.
     resting: HashMap<Uuid, (i64, Instant)>,
+    /// Tables that are in the publication again, with the entry of it, and who was writing to them then and still is.
+    put_back: HashMap<(Uuid, u32), HashSet<String>>,
     /// Tenants that are there. They stay.
     tenants: HashSet<TenantId>,
 }
@@ -116,6 +118,7 @@ impl TableFollower {
             now,
             open: None,
             resting: HashMap::new(),
+            put_back: HashMap::new(),
             tenants: HashSet::new(),
         }
     }
@@ -192,16 +195,24 @@ impl TableFollower {
         self.resting.retain(|id, (version, until)| {
             *until > Instant::now() && tables.iter().any(|table| (table.id, table.version) == (*id, *version))
         });
+        self.put_back.retain(|(id, entry), _| {
+            tables.iter().any(|table| (table.id, table.published_anew) == (*id, Some(*entry)))
+        });
         // One that has been begun goes first: its keys have been sorted.
         let mut unread: Vec<Uuid> = tables
             .iter()
-            .filter(|table| !table.is_backfilled && !self.resting.contains_key(&table.id))
+            .filter(|table| !table.is_backfilled && table.published_anew.is_none())
+            .filter(|table| !self.resting.contains_key(&table.id))
             .map(|table| table.id)
             .collect();
         unread.sort_by_key(|id| !self.is_open(*id));
         let backfilling = unread.first().copied();
         let mut next = Next::Idle;
         for table in &tables {
+            if let Some(entry) = table.published_anew {
+                next = next.max(self.begin_anew(table, entry).await.map_err(Stopped::Store)?);
+                continue;
+            }
             let has_work = if table.is_backfilled {
                 table.has_arrivals || (!table.is_published && table.broken.is_none())
             } else {
@@ -247,6 +258,23 @@ impl TableFollower {
         } else {
             self.backfill(table, &mapping).await
         }
+    }
+
+    /// Has a table read from its beginning that was taken out of the publication and put back. Whoever was writing to it when
+    /// it was seen to be there again ends first: what they wrote before is in no stream, and nobody sees it until then.
+    async fn begin_anew(&mut self, table: &AdoptedTable, entry: u32) -> Result<Next, store::Error> {
+        let writing = self.positions.table_writers(table.id).await?;
+        let unfinished = self.put_back.entry((table.id, entry)).or_insert_with(|| writing.clone());
+        unfinished.retain(|writer| writing.contains(writer));
+        if !unfinished.is_empty() {
+            return Ok(Next::Soon);
+        }
+        tracing::warn!(
+            relation = table.relation,
+            "an adopted table was not in the publication for a while and is read from its beginning"
+        );
+        self.positions.restart_backfill(table, entry).await?;
+        Ok(Next::AtOnce)
     }
 
     /// The next rows that had been there.

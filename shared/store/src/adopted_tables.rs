@@ -32,6 +32,9 @@ pub struct AdoptedTable {
     pub broken: Option<String>,
     /// Whether the stream brings its rows, by their keys alone.
     pub is_published: bool,
+    /// The entry of the publication that the table is in by now, when it is another one than that under which its rows began
+    /// to be read: it was taken out and put back, and what came meanwhile is in no stream.
+    pub published_anew: Option<u32>,
     /// Whether the stream has brought rows that wait to be read.
     pub has_arrivals: bool,
 }
@@ -128,6 +131,7 @@ impl Store {
                 is_backfilled: row.try_get("is_backfilled")?,
                 broken: row.try_get("broken")?,
                 is_published: row.try_get("is_published")?,
+                published_anew: row.try_get("published_anew")?,
                 has_arrivals: row.try_get("has_arrivals")?,
             })
         };
@@ -279,6 +283,24 @@ impl Store {
         let connection = self.connection().await?;
         let mark = connection.prepare(include_str!("../queries/mark_broken.sql")).await?;
         connection.execute(&mark, &[&table.id, &table.version, &reason]).await?;
+        Ok(())
+    }
+
+    /// The transactions under way that may have written to an adopted table, by names that none has again while the server
+    /// runs. As the reader.
+    pub async fn table_writers(&self, adoption: Uuid) -> Result<HashSet<String>, Error> {
+        let connection = self.connection().await?;
+        let list = connection.prepare(include_str!("../queries/list_table_writers.sql")).await?;
+        let rows = connection.query(&list, &[&adoption]).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    }
+
+    /// Has a table read from its beginning that is in the publication again, by this entry of it, unless the adoption has
+    /// changed since it was listed. As the reader.
+    pub async fn restart_backfill(&self, table: &AdoptedTable, published_as: u32) -> Result<(), Error> {
+        let connection = self.connection().await?;
+        let restart = connection.prepare(include_str!("../queries/restart_backfill.sql")).await?;
+        connection.execute(&restart, &[&table.id, &table.version, &published_as]).await?;
         Ok(())
     }
 

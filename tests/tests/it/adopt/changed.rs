@@ -1,4 +1,4 @@
-//! Another entry for a table that is followed.
+//! Another entry for a table that is followed, and another table under its name.
 
 use cdc_reader::Arrivals;
 use jiff::Timestamp;
@@ -7,15 +7,24 @@ use store::{AdoptedTable, ArrivedRow, RefusedRow, Role};
 use tokio_util::sync::CancellationToken;
 
 use super::stage::Stage;
+use super::{MESSAGES, messages};
 
 /// A table that says in one column who speaks, and in another later on.
 const ACCOUNTS: &str = "create table public.messages (
     id bigserial primary key, customer_id text, account_id text, conversation_id text, body text)";
+/// The name of a conversation.
+const CHAT: &str = "00000000-0000-0000-0000-000000000007";
 
 /// Whose a row is by one of two columns; the other one says who speaks.
 fn by(user: &str, speaker: &str) -> Value {
     json!({"relation": "public.messages", "tenant": {"value": "acme"}, "user": user, "speaker": speaker,
            "session": "/conversation_id", "content": "/body"})
+}
+
+fn say(relation: &str, body: &str) -> String {
+    format!(
+        "insert into {relation} (conversation_id, sender, body, created_at) values ('{CHAT}', 'customer', '{body}', now())"
+    )
 }
 
 fn moment() -> Timestamp {
@@ -113,4 +122,83 @@ async fn what_was_read_by_an_entry_that_is_not_there_any_more_is_neither_settled
     let adoption = stage.adoption("public.messages").await;
     assert_eq!((adoption.waiting, adoption.rows_backfilled, adoption.rows_followed), (0, 2, 2));
     assert_eq!((adoption.rows_refused, adoption.refusals.as_array().unwrap().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_new_table_under_the_name_of_one_that_is_followed_takes_nothing_from_it() {
+    let stage = Stage::set().await;
+    stage.run(MESSAGES).await;
+    stage.adopt(messages()).await;
+    let following = stage.follow();
+    stage.run(&say("public.messages", "one")).await;
+    stage.until_followed("public.messages", 1).await;
+    stage
+        .run(
+            "alter table public.messages rename to messages_old;
+             create table public.messages (like public.messages_old including all)",
+        )
+        .await;
+    let told = stage.refused(messages()).await;
+    let expected = "field `relation` is public.messages, under which name public.messages_old is followed: end that adoption \
+                    first, with afterthought.end_adoption('public.messages')";
+    assert!(told.contains(expected), "{told}");
+    stage.run(&say("public.messages_old", "two")).await;
+    stage.until_followed("public.messages", 2).await;
+    assert_eq!(stage.contents(CHAT).await, ["one", "two"]);
+    // As it was told: then the new one is followed, and the old one no more.
+    let login = stage.store(Role::Login);
+    assert!(login.end_adoption("public.messages").await.unwrap());
+    stage.run(&say("public.messages_old", "of nobody")).await;
+    stage.run(&say("public.messages", "three")).await;
+    assert_eq!(stage.adopt(messages()).await["version"], 1);
+    stage.until_read("public.messages").await;
+    assert_eq!(stage.contents(CHAT).await, ["one", "two", "three"]);
+    // A table that is there no more has nothing to lose; what its copy says under the same keys has been said.
+    stage
+        .run(
+            "create table public.copied (like public.messages including all);
+             insert into public.copied table public.messages;
+             drop table public.messages; alter table public.copied rename to messages",
+        )
+        .await;
+    assert_eq!(stage.adopt(messages()).await["version"], 2);
+    stage.run(&say("public.messages", "four")).await;
+    stage.until("the copy is read", async || stage.contents(CHAT).await.len() >= 4).await;
+    assert_eq!(stage.contents(CHAT).await, ["one", "two", "three", "four"]);
+    following.stopped().await;
+}
+
+#[tokio::test]
+async fn two_tables_that_changed_names_are_told_apart() {
+    let stage = Stage::set().await;
+    stage.run(MESSAGES).await;
+    stage.run("create table public.fresh (like public.messages including all)").await;
+    let mut fresh = messages();
+    fresh["relation"] = "public.fresh".into();
+    stage.adopt(messages()).await;
+    stage.adopt(fresh).await;
+    stage
+        .run(
+            "alter table public.messages rename to messages_old;
+             alter table public.fresh rename to messages",
+        )
+        .await;
+    let adopted = stage.adopt(messages()).await;
+    assert_eq!((&adopted["relation"], &adopted["version"]), (&json!("public.fresh"), &json!(2)));
+    assert_eq!(stage.adoption("public.messages").await.version, 1);
+    let following = stage.follow();
+    stage.until_read("public.messages").await;
+    stage.until_read("public.fresh").await;
+    stage.run(&say("public.messages_old", "one")).await;
+    stage.until_followed("public.messages", 1).await;
+    stage.run(&say("public.messages", "two")).await;
+    stage.until_followed("public.fresh", 1).await;
+    assert_eq!(stage.contents(CHAT).await, ["one", "two"]);
+    // The list calls them by the names they were adopted under, and so does whoever ends one.
+    assert!(stage.store(Role::Login).end_adoption("public.messages").await.unwrap());
+    stage.run(&say("public.messages_old", "of nobody")).await;
+    stage.run(&say("public.messages", "three")).await;
+    stage.until_followed("public.fresh", 2).await;
+    assert_eq!(stage.contents(CHAT).await, ["one", "two", "three"]);
+    following.stopped().await;
 }

@@ -194,6 +194,95 @@ async fn a_table_that_was_published_as_a_whole_is_published_by_its_key_and_read_
     following.stopped().await;
 }
 
+const TAKE_OUT: &str = "alter publication afterthought drop table public.messages";
+const PUT_BACK: &str = "alter publication afterthought add table public.messages (id)";
+
+/// The two tables adopted and followed; a row of the second one has the follower look at both.
+async fn adopt_two(stage: &Stage) {
+    stage.run(MESSAGES).await;
+    stage.run("create table public.others (like public.messages including all)").await;
+    let mut others = messages();
+    others["relation"] = json!("public.others");
+    stage.adopt(messages()).await;
+    stage.adopt(others).await;
+}
+
+#[tokio::test]
+async fn a_table_that_was_out_of_the_publication_is_read_from_its_beginning_however_it_comes_back() {
+    let stage = Stage::set().await;
+    adopt_two(&stage).await;
+    let following = stage.follow();
+    let mut expected = vec!["one"];
+    let said = async |bodies: &[&str]| {
+        stage.until("all rows are read", async || stage.contents(CHAT).await.len() >= bodies.len()).await;
+        assert_eq!(stage.contents(CHAT).await, bodies);
+    };
+    stage.run(&say_here("one")).await;
+    said(&expected).await;
+    // Before anybody looked.
+    stage.run(TAKE_OUT).await;
+    stage.run(&say_here("in no stream")).await;
+    stage.run(PUT_BACK).await;
+    stage.run(&say_here("two")).await;
+    expected.extend(["in no stream", "two"]);
+    said(&expected).await;
+    // After it was told, with the entry again, which finds it published.
+    let goes_missing = async |body: &str, look: i64| {
+        stage.run(TAKE_OUT).await;
+        stage.run(&say_here(body)).await;
+        stage.run(&say("public.others", "look").replace(CHAT, "00000000-0000-0000-0000-000000000008")).await;
+        stage.until_followed("public.others", look).await;
+        until_broken(&stage, "not in the publication afterthought any more").await;
+        stage.run(PUT_BACK).await;
+    };
+    goes_missing("missed", 1).await;
+    assert_eq!(stage.adopt(messages()).await["backfilled_at"], Value::Null);
+    stage.run(&say_here("three")).await;
+    expected.extend(["missed", "three"]);
+    said(&expected).await;
+    // And without.
+    goes_missing("missed again", 2).await;
+    stage.run(&say_here("four")).await;
+    expected.extend(["missed again", "four"]);
+    said(&expected).await;
+    stage.until_read("public.messages").await;
+    assert_eq!(stage.adoption("public.messages").await.broken, None);
+    // What was never out of it is not read again.
+    let version = stage.adoption("public.messages").await.version;
+    let read = stage.adoption("public.messages").await.rows_backfilled;
+    assert!(stage.adopt(messages()).await["backfilled_at"].is_string());
+    stage.run(&say_here("five")).await;
+    expected.push("five");
+    said(&expected).await;
+    let adoption = stage.adoption("public.messages").await;
+    assert_eq!((adoption.version, adoption.rows_backfilled), (version + 1, read));
+    following.stopped().await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_put_back_is_read_when_those_who_were_writing_to_it_have_ended() {
+    let stage = Stage::set().await;
+    adopt_two(&stage).await;
+    let following = stage.follow();
+    stage.until_read("public.messages").await;
+    stage.run(TAKE_OUT).await;
+    let writer = stage.database.client().await.unwrap();
+    writer.batch_execute(&format!("begin; {}", say_here("in no stream"))).await.unwrap();
+    stage.run(PUT_BACK).await;
+    stage.run(&say_here("next")).await;
+    // The table is looked at before the other one, and each of these rows is read in a look of its own.
+    for look in 1..=2 {
+        stage.run(&say("public.others", "look").replace(CHAT, "00000000-0000-0000-0000-000000000008")).await;
+        stage.until_followed("public.others", look).await;
+    }
+    let adoption = stage.adoption("public.messages").await;
+    assert_eq!((adoption.version, adoption.waiting), (1, 1), "{adoption:?}");
+    writer.batch_execute("commit").await.unwrap();
+    stage.until("both are read", async || stage.contents(CHAT).await.len() >= 2).await;
+    assert_eq!(stage.contents(CHAT).await, ["in no stream", "next"]);
+    following.stopped().await;
+}
+
 #[tokio::test]
 async fn a_table_that_is_locked_holds_up_no_other_and_is_read_when_it_is_free() {
     let stage = Stage::set().await;

@@ -17,9 +17,9 @@ use super::stage::Stage;
 /// Left out: the tombstone, and rules for secrets, which are the same everywhere.
 const LEFT_OUT: [&str; 3] = ["erasures", "erased_sessions", "guard_rules"];
 /// Tables that are not read as they are, and how they are: what is left out is a digest of identifiers or moments, numbers or counts
-/// the rows of everybody, or is where a server listens and what signs for it.
+/// the rows of everybody, is where a server listens and what signs for it, or is what a database numbers its publication by.
 const READ_AS: [(&str, &str); 6] = [
-    ("adopted_tables", "select to_jsonb(t) - '{rows_backfilled, rows_followed, rows_refused}'::text[] from afterthought.adopted_tables t"),
+    ("adopted_tables", "select to_jsonb(t) - '{rows_backfilled, rows_followed, rows_refused, published_as}'::text[] from afterthought.adopted_tables t"),
     ("archive_objects", "select to_jsonb(t) - '{bytes, checksum}'::text[] from afterthought.archive_objects t"),
     (
         "memory_marks",
