@@ -3,6 +3,7 @@
 use api::Problem;
 use axum::http::HeaderMap;
 use domain::StandardMapping;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use standardwebhooks::{
@@ -34,6 +35,11 @@ pub(super) fn verified<'a>(
     if id.len() > LONGEST_ID_BYTES {
         let detail = format!("header `{HEADER_WEBHOOK_ID}` must be 1 to {LONGEST_ID_BYTES} bytes");
         return Err(Problem::invalid(HEADER_WEBHOOK_ID, detail));
+    }
+    // The library subtracts whatever number it is given from the time that it is.
+    let signed_at = headers::text(headers, HEADER_WEBHOOK_TIMESTAMP)?.and_then(|time| time.parse().ok());
+    if signed_at.and_then(|second| Timestamp::from_second(second).ok()).is_none() {
+        return Err(problem(&WebhookError::InvalidTimestamp));
     }
     let mut refused = WebhookError::InvalidSignature;
     for secret in secrets {
@@ -116,6 +122,31 @@ mod tests {
         match received(mapping, "msg_1", body).unwrap() {
             Received::Said { said, .. } => said.into_iter().filter_map(|said| said.event.content).collect(),
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_time_that_there_is_not_is_named_and_not_reckoned_with() {
+        let secrets = [SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")];
+        let refused = |time: &str| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [
+                (HEADER_WEBHOOK_ID, "msg_1"),
+                (HEADER_WEBHOOK_TIMESTAMP, time),
+                (HEADER_WEBHOOK_SIGNATURE, "v1,AAAA"),
+            ] {
+                headers.insert(name, value.parse().unwrap());
+            }
+            let problem = verified(&secrets, &headers, b"{}").unwrap_err();
+            (problem.status, problem.parameter)
+        };
+        let none = (400, Some(HEADER_WEBHOOK_TIMESTAMP.to_owned()));
+        for time in [i64::MIN, i64::MIN + 1, i64::MAX, -377_705_116_801] {
+            assert_eq!(refused(&time.to_string()), none, "{time}");
+        }
+        assert_eq!(refused("soon"), none);
+        for time in [0, -1, 253_402_207_200_i64] {
+            assert_eq!(refused(&time.to_string()).0, 401, "{time}");
         }
     }
 
