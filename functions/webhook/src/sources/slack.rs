@@ -140,10 +140,12 @@ fn said(
     let wrong = |field: &str, error: domain::InvalidName| {
         Problem::invalid(field, format!("field `{field}`: {error}"))
     };
+    // What a bot says need not have a user.
+    let mut names = [user, username, bot_id].into_iter().flatten();
+    let speaker = names.find(|name| !name.is_empty());
     let owner = match mapping.user {
         SlackUser::Channel => channel,
-        SlackUser::Speaker => user
-            .as_ref()
+        SlackUser::Speaker => speaker
             .ok_or_else(|| Problem::invalid("event.user", "field `event.user` is missing".to_owned()))?,
     };
     let is_of_two = channel_type.as_deref() == Some("im");
@@ -157,7 +159,7 @@ fn said(
     })?;
     let event = NewEvent {
         role: Some(if is_bot { "assistant" } else { "user" }.to_owned()),
-        speaker: user.clone().or_else(|| username.clone()).or_else(|| bot_id.clone()),
+        speaker: speaker.cloned(),
         content: Some(text),
         payload: json!({"slack": {"team": team, "channel": channel, "ts": ts}}),
         // What Slack calls a message, whatever it tells it by.
@@ -269,6 +271,27 @@ mod tests {
         let user = |mapping| said_by(mapping, &json!({})).unwrap().user.as_str().to_owned();
         assert_eq!(user(CHANNEL), "T1.C1");
         assert_eq!(user(SlackMapping { user: SlackUser::Speaker, ..CHANNEL }), "T1.U1");
+    }
+
+    #[test]
+    fn what_a_bot_without_a_user_says_is_its_own_by_the_name_it_has() {
+        let mapping = SlackMapping { user: SlackUser::Speaker, bots: SlackBots::Assistant };
+        for (more, name) in [
+            (json!({"username": "helper", "bot_id": "B1"}), "helper"),
+            (json!({"bot_id": "B1"}), "B1"),
+            (json!({"username": "", "bot_id": "B1"}), "B1"),
+        ] {
+            let mut told = json!({"subtype": "bot_message", "user": null});
+            told.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let said = said_by(mapping, &told).unwrap();
+            assert_eq!(
+                (said.user.as_str(), said.event.speaker.as_deref()),
+                (&*format!("T1.{name}"), Some(name))
+            );
+        }
+        let nameless = callback(&message(&json!({"subtype": "bot_message", "user": null})));
+        let problem = received(mapping, &nameless).unwrap_err();
+        assert_eq!((problem.status, problem.parameter.as_deref()), (400, Some("event.user")));
     }
 
     #[test]
