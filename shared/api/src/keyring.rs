@@ -23,7 +23,8 @@ const FRESH_KEY: SignedDuration = SignedDuration::from_hours(24);
 const FRESH_SETTINGS: SignedDuration = SignedDuration::from_hours(1);
 /// For how long a process goes without the settings of a tenant that could not be read.
 const UNREAD_FOR: SignedDuration = SignedDuration::from_secs(10);
-/// How long hot state, and Postgres after it, may take over settings that can be done without.
+/// How long hot state, and Postgres after it, may take over settings that can be done without, and Postgres over a key of which
+/// there is a copy.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many keys, and how many tenants, a process remembers.
 const MOST_KNOWN: usize = 10_000;
@@ -82,9 +83,13 @@ impl Keyring {
         let found = match copy {
             Some(Copied { value, at }) if now.duration_since(at) < FRESH_KEY => Some(value),
             Some(Copied { value, .. }) => {
-                Some(self.stored_grant(&hash, now).await.ok().flatten().unwrap_or(value))
+                // What comes of it is believed for a while, also when Postgres did not answer.
+                let stored = self.stored_grant(&self.store.within(PATIENCE), &hash, now).await;
+                Some(stored.ok().flatten().unwrap_or(value))
             }
-            None => self.stored_grant(&hash, now).await.map_err(|error| postgres_is_down(&error))?,
+            None => {
+                self.stored_grant(&self.store, &hash, now).await.map_err(|error| postgres_is_down(&error))?
+            }
         };
         let lifetime = if found.is_some() { BELIEVED } else { UNKNOWN_FOR };
         locked(&self.grants).remember(hash, found.clone(), now, lifetime);
@@ -92,8 +97,13 @@ impl Keyring {
     }
 
     /// What Postgres has under a hash, copied to hot state. Where the copy there ends earlier, that one is the newer.
-    async fn stored_grant(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<KeyGrant>, store::Error> {
-        let Some(grant) = self.store.key_grant(hash).await? else { return Ok(None) };
+    async fn stored_grant(
+        &self,
+        store: &Store,
+        hash: &KeyHash,
+        now: Timestamp,
+    ) -> Result<Option<KeyGrant>, store::Error> {
+        let Some(grant) = store.key_grant(hash).await? else { return Ok(None) };
         match self.hot.put_key(hash, &grant, now).await {
             Ok(Put::Outdated) => {
                 if let Ok(Read::Present(copy)) = self.hot.get_key(hash, now).await {

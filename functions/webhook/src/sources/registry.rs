@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use api::{Problem, postgres_is_down};
 use domain::{SealedSecret, SourceMapping, TenantId, WebhookSource};
@@ -16,15 +17,40 @@ use uuid::Uuid;
 const FRESH: SignedDuration = SignedDuration::from_hours(24);
 /// For how long a process remembers that there is no such source.
 const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
-/// How many of those it remembers.
-const MOST_UNKNOWN: usize = 10_000;
+/// For how long it goes by a copy that is not fresh when Postgres did not answer.
+const UNREAD_FOR: SignedDuration = SignedDuration::from_secs(10);
+/// How long Postgres may take over a source of which there is a copy.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many of either it remembers.
+const MOST_REMEMBERED: usize = 10_000;
 
 /// Finds sources.
 pub(crate) struct Registry {
     store: Store,
     hot: Hot,
     sealer: Option<Sealer>,
-    unknown: Mutex<HashMap<Uuid, Timestamp>>,
+    unknown: Recent,
+    /// Sources that Postgres did not tell of a moment ago.
+    unread: Recent,
+}
+
+/// Sources of which something was found out, and when.
+#[derive(Default)]
+struct Recent(Mutex<HashMap<Uuid, Timestamp>>);
+
+impl Recent {
+    fn has(&self, id: Uuid, within: SignedDuration, now: Timestamp) -> bool {
+        let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.get(&id).is_some_and(|since| now.duration_since(*since) < within)
+    }
+
+    fn remember(&self, id: Uuid, now: Timestamp) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() >= MOST_REMEMBERED {
+            recent.clear();
+        }
+        recent.insert(id, now);
+    }
 }
 
 /// A source that may send.
@@ -37,14 +63,15 @@ pub(crate) struct Registered {
 
 impl Registry {
     pub(crate) fn new(store: Store, hot: Hot, sealer: Option<Sealer>) -> Self {
-        Self { store, hot, sealer, unknown: Mutex::default() }
+        Self { store, hot, sealer, unknown: Recent::default(), unread: Recent::default() }
     }
 
     /// A source with its secrets; `None` when there is none of that identifier.
     ///
-    /// Hot state has it as a rule. A copy that is a day old is made again; Postgres is asked for one that is not there.
+    /// Hot state has it as a rule. A copy that is a day old is made again, if Postgres answers soon; one request waits for that
+    /// and not all. Postgres is asked for one that is not there.
     pub(crate) async fn find(&self, id: Uuid, now: Timestamp) -> Result<Option<Registered>, Problem> {
-        if self.is_known_unknown(id, now) {
+        if self.unknown.has(id, UNKNOWN_FOR, now) {
             return Ok(None);
         }
         let copy = match self.hot.get_source(id, now).await {
@@ -63,20 +90,33 @@ impl Registry {
             Some(CopiedSource { source: None, .. }) => None,
             Some(CopiedSource { source: Some(source), copied_at }) => {
                 let is_fresh = now.duration_since(copied_at) < FRESH;
-                if is_fresh { Some(source) } else { self.stored(id, now).await.unwrap_or(Some(source)) }
+                if is_fresh || self.unread.has(id, UNREAD_FOR, now) {
+                    Some(source)
+                } else {
+                    self.stored(&self.store.within(PATIENCE), id, now).await.unwrap_or_else(|error| {
+                        tracing::warn!(%error, "the copy of a webhook source was not made again");
+                        self.unread.remember(id, now);
+                        Some(source)
+                    })
+                }
             }
-            None => self.stored(id, now).await.map_err(|error| postgres_is_down(&error))?,
+            None => self.stored(&self.store, id, now).await.map_err(|error| postgres_is_down(&error))?,
         };
         let Some(source) = source else {
-            self.remember_unknown(id, now);
+            self.unknown.remember(id, now);
             return Ok(None);
         };
         self.opened(&source).map(Some)
     }
 
     /// What Postgres has, copied to hot state; nothing when hot state knows that it has ended since.
-    async fn stored(&self, id: Uuid, now: Timestamp) -> Result<Option<WebhookSource>, store::Error> {
-        let Some(source) = self.store.find_webhook_source(id).await? else { return Ok(None) };
+    async fn stored(
+        &self,
+        store: &Store,
+        id: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<WebhookSource>, store::Error> {
+        let Some(source) = store.find_webhook_source(id).await? else { return Ok(None) };
         match self.hot.put_source(&source, now).await {
             Ok(Put::Outdated) => {
                 if let Ok(Read::Present(copy)) = self.hot.get_source(id, now).await {
@@ -102,19 +142,6 @@ impl Registry {
             return Err(unavailable("none of them was sealed with a key of this deployment"));
         }
         Ok(Registered { tenant: source.tenant.clone(), mapping: source.mapping.clone(), secrets })
-    }
-
-    fn is_known_unknown(&self, id: Uuid, now: Timestamp) -> bool {
-        let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        unknown.get(&id).is_some_and(|since| now.duration_since(*since) < UNKNOWN_FOR)
-    }
-
-    fn remember_unknown(&self, id: Uuid, now: Timestamp) {
-        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        if unknown.len() >= MOST_UNKNOWN {
-            unknown.clear();
-        }
-        unknown.insert(id, now);
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use domain::{TenantId, UserId};
+use domain::{ApiKey, KeyGrant, KeyScopes, TenantId, UserId};
 use hot::Hot;
+use jiff::SignedDuration;
 use model::Embedder;
 use recall::Recall;
 use serde_json::json;
@@ -13,8 +14,10 @@ use store::{DatabaseConfig, Role, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::stage::{HOT_TABLE, Stage, get, texts};
+use crate::asking::ask;
 
 /// Far longer than anything here waits for.
 const FOR_EVER: Duration = Duration::from_secs(100);
@@ -128,6 +131,30 @@ async fn a_warm_session_is_hydrated_while_postgres_hangs() {
         );
     }
     assert_eq!(asked("another").await.0, 503, "what only the log has cannot be answered");
+}
+
+#[tokio::test]
+async fn a_key_of_which_there_is_an_old_copy_is_believed_while_postgres_hangs() {
+    let stage = Stage::set().await;
+    stage.indexed("default", "ada", "chat", &["Ada: hello"]).await;
+    let (line, url) = to_postgres(&stage).await;
+    let patient = Store::new(&DatabaseConfig::parse(&url).unwrap(), Role::Agent, 2).unwrap();
+    let recall = Recall::new(patient, stage.services.hot.clone(), Embedder::BuiltIn, stage.services.now)
+        .with_guard(|guard| guard.with_keys_required(true));
+    let (key, tenant) = (ApiKey::from_random([7; 32]), TenantId::new("default").unwrap());
+    let grant = KeyGrant { id: Uuid::nil(), tenant, scopes: KeyScopes::all(), valid_until: None };
+    let a_day_ago = (stage.services.now)() - SignedDuration::from_hours(30);
+    stage.services.hot.put_key(&key.hash(), &grant, a_day_ago).await.unwrap();
+    line.stall();
+    let bearer = format!("Bearer {}", key.expose());
+    let headers = [("authorization", bearer.as_str())];
+    let began = Instant::now();
+    let asked = ask(&recall, "GET", "/v1/users/ada/hydrate?session=chat", &headers, None).await;
+    assert_eq!(asked.status, 200, "{}", asked.text);
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "key, settings and session are waited for a second each"
+    );
 }
 
 #[tokio::test]
