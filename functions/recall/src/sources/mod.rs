@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use axum::extract::State;
 use domain::{SealedSecret, SourceKind, SourceMapping, TenantId, WebhookSource};
+use hot::{CopiedSource, Read};
 use store::SourceChange;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -178,6 +179,8 @@ async fn add_secret(
 ) -> Result<Answer<NewSecretAnswer>, Problem> {
     let mut source = parts.webhook_source(&caller.tenant, id).await?;
     if source.secrets.len() >= WebhookSource::MOST_SECRETS {
+        // The last of them may be of a request that did not get as far as the copy.
+        parts.mend_source_copy(&source).await?;
         let detail = format!("the source has {} secrets: remove one of them first", source.secrets.len());
         return Err(Problem::conflict("secret", detail));
     }
@@ -210,6 +213,8 @@ async fn remove_secret(
     let before = source.secrets.len();
     source.secrets.retain(|known| known.id != secret);
     if source.secrets.len() == before {
+        // Whoever asks again after a fault is told that it is gone when requests are checked without it.
+        parts.mend_source_copy(&source).await?;
         return Err(Problem::not_found("the source has no such secret".to_owned()));
     }
     if source.secrets.is_empty() {
@@ -245,6 +250,17 @@ impl Parts {
     async fn copy_source(&self, source: &WebhookSource) -> Result<(), Problem> {
         let copied = self.hot.put_source(source, (self.now)()).await;
         copied.map(|_| ()).map_err(|error| hot_state_is_down(&error))
+    }
+
+    /// Makes the copy again where it is not of this version: whoever changed the source may not have got as far.
+    async fn mend_source_copy(&self, source: &WebhookSource) -> Result<(), Problem> {
+        let copy = self.hot.get_source(source.id, (self.now)()).await;
+        match copy.map_err(|error| hot_state_is_down(&error))? {
+            Read::Present(CopiedSource { source: Some(copy), .. }) if copy.version == source.version => {
+                Ok(())
+            }
+            _ => self.copy_source(source).await,
+        }
     }
 
     fn sealed(&self, tenant: &TenantId, given: &Given) -> Result<SealedSecret, Problem> {

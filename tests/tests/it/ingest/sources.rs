@@ -1,9 +1,14 @@
 //! What others sign: Standard Webhooks and Slack.
 
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::http::StatusCode;
-use jiff::Timestamp;
+use domain::WebhookSource;
+use hot::Read;
+use jiff::{SignedDuration, Timestamp};
+use local::chaos::proxy::Weather;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook as Signer;
 
@@ -18,26 +23,50 @@ impl Stage {
     }
 
     async fn signed(&self, path: &str, secret: &str, id: &str, age: i64, body: &str) -> (u16, Value) {
-        let time = (now().as_second() - age).to_string();
-        let signature =
-            Signer::new(secret).unwrap().sign(id, time.parse().unwrap(), body.as_bytes()).unwrap();
-        let headers =
-            [("webhook-id", id), ("webhook-timestamp", time.as_str()), ("webhook-signature", &signature)];
-        self.post(path, &headers, body).await
+        let headers = standard_headers(secret, id, age, body);
+        self.post(path, &headers.each_ref().map(|(name, value)| (*name, value.as_str())), body).await
     }
 
     async fn slacked(&self, path: &str, secret: &str, body: &Value) -> (u16, Value) {
-        let (time, body) = (now().as_second().to_string(), body.to_string());
-        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
-        let tag = aws_lc_rs::hmac::sign(&key, format!("v0:{time}:{body}").as_bytes());
-        let hex = tag.as_ref().iter().fold(String::new(), |mut digits, byte| {
-            write!(digits, "{byte:02x}").unwrap();
-            digits
-        });
-        let signature = format!("v0={hex}");
-        let headers = [("x-slack-request-timestamp", time.as_str()), ("x-slack-signature", &signature)];
-        self.post(path, &headers, &body).await
+        let body = body.to_string();
+        let headers = slack_headers(secret, &body);
+        self.post(path, &headers.each_ref().map(|(name, value)| (*name, value.as_str())), &body).await
     }
+
+    /// Puts a copy in the place of what hot state has of a source, as if it had been made at a time.
+    async fn put_copy(&self, source: &WebhookSource, at: Timestamp) {
+        let key = [("pk", format!("source#{}", source.id)), ("sk", "source".to_owned())];
+        let key = key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+        let forget = self.aws.dynamodb().delete_item().table_name("afterthought-hot");
+        forget.set_key(Some(key.into())).send().await.unwrap();
+        self.hot.put_source(source, at).await.unwrap();
+    }
+
+    /// What hot state has of a source.
+    async fn copy(&self, made: &Value) -> WebhookSource {
+        let id = made["id"].as_str().unwrap().parse().unwrap();
+        let Read::Present(copied) = self.hot.get_source(id, now()).await.unwrap() else { panic!("no copy") };
+        copied.source.unwrap()
+    }
+}
+
+/// The headers of a request that was signed as Standard Webhooks says, so many seconds ago.
+pub(super) fn standard_headers(secret: &str, id: &str, age: i64, body: &str) -> [(&'static str, String); 3] {
+    let time = now().as_second() - age;
+    let signature = Signer::new(secret).unwrap().sign(id, time, body.as_bytes()).unwrap();
+    [("webhook-id", id.to_owned()), ("webhook-timestamp", time.to_string()), ("webhook-signature", signature)]
+}
+
+/// The headers of a request that Slack signed now.
+pub(super) fn slack_headers(secret: &str, body: &str) -> [(&'static str, String); 2] {
+    let time = now().as_second().to_string();
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = aws_lc_rs::hmac::sign(&key, format!("v0:{time}:{body}").as_bytes());
+    let hex = tag.as_ref().iter().fold(String::new(), |mut digits, byte| {
+        write!(digits, "{byte:02x}").unwrap();
+        digits
+    });
+    [("x-slack-request-timestamp", time), ("x-slack-signature", format!("v0={hex}"))]
 }
 
 #[expect(clippy::disallowed_methods, reason = "the specification's library looks at the real clock")]
@@ -99,6 +128,8 @@ async fn what_is_not_signed_well_is_refused_and_nothing_of_it_taken() {
     }
     for (name, wrong, status) in [
         ("webhook-timestamp", "soon", 400),
+        ("webhook-timestamp", "-9223372036854775808", 400),
+        ("webhook-timestamp", "9223372036854775807", 400),
         ("webhook-signature", "v1,", 401),
         ("webhook-signature", "v2,AAAA nonsense", 401),
         ("webhook-id", &"x".repeat(256), 400),
@@ -161,6 +192,50 @@ async fn secrets_are_rotated_without_a_request_being_refused() {
     assert_eq!(stage.manage("DELETE", &source, &Value::Null).await.0, 200);
     assert_eq!(stage.signed(&path, new, "msg_5", 0, &delivery("new")).await.0, 404);
     assert_eq!(stage.manage("DELETE", &source, &Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_change_of_secrets_that_was_not_copied_is_copied_when_it_is_asked_for_again() {
+    let stage = Stage::set().await;
+    let (path, made) = stage.source(json!({"name": "shop", "kind": "standard"})).await;
+    let secrets = format!("/v1/webhook-sources/{}/secrets", made["id"].as_str().unwrap());
+    let mut last = Value::Null;
+    let mut before = stage.copy(&made).await;
+    for _ in 0..4 {
+        before = stage.copy(&made).await;
+        last = stage.manage("POST", &secrets, &json!({})).await.1;
+    }
+    // Postgres has the last one, and hot state did not answer.
+    stage.put_copy(&before, now()).await;
+    let last = last["secret"].as_str().unwrap();
+    assert_eq!(stage.signed(&path, last, "msg_1", 0, &delivery("hi")).await.0, 401);
+    assert_eq!(stage.manage("POST", &secrets, &json!({})).await.0, 409);
+    assert_eq!(stage.signed(&path, last, "msg_1", 0, &delivery("hi")).await.0, 202);
+
+    let before = stage.copy(&made).await;
+    let (old, first) = (made["secret"].as_str().unwrap(), made["secret_id"].as_str().unwrap());
+    let remove = format!("{secrets}/{first}");
+    assert_eq!(stage.manage("DELETE", &remove, &Value::Null).await.0, 200);
+    stage.put_copy(&before, now()).await;
+    assert_eq!(stage.signed(&path, old, "msg_2", 0, &delivery("hi")).await.0, 202);
+    assert_eq!(stage.manage("DELETE", &remove, &Value::Null).await.0, 404);
+    assert_eq!(stage.signed(&path, old, "msg_3", 0, &delivery("hi")).await.0, 401, "it is gone");
+}
+
+#[tokio::test]
+async fn requests_are_checked_by_an_old_copy_while_postgres_hangs() {
+    let stage = Stage::set().await;
+    let (path, made) = stage.source(json!({"name": "shop", "kind": "standard"})).await;
+    let secret = made["secret"].as_str().unwrap();
+    let source = stage.copy(&made).await;
+    stage.put_copy(&source, now() - SignedDuration::from_hours(30)).await;
+    stage.line.change(Weather::Stall, Duration::from_mins(10));
+    let began = Instant::now();
+    for number in 0..10 {
+        let id = format!("msg_{number}");
+        assert_eq!(stage.signed(&path, secret, &id, 0, &delivery(&id)).await.0, 202);
+    }
+    assert!(began.elapsed() < Duration::from_secs(8), "one of them waits for Postgres, and a second at most");
 }
 
 #[tokio::test]
