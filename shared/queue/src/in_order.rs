@@ -14,6 +14,9 @@ use crate::publisher::{BATCH, reason};
 
 /// The longest message that SQS takes, in bytes, and the most that one call sends.
 pub const MOST_BYTES: usize = 1024 * 1024;
+/// What is kept free of a message whose body is made of events, for the names and the frame around them and for what a dead letter
+/// adds: what the queue took, its dead letters take.
+pub const SPARE_BYTES: usize = 16 * 1024;
 /// What SQS counts of a message beside its body: the attribute that says why it is a dead letter.
 const ATTRIBUTE_BYTES: usize = 1024;
 

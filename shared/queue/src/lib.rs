@@ -16,7 +16,7 @@ pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 pub use addressed::Addressed;
 pub use dead_letters::{DeadLetter, LookedThrough, NotLookedThrough};
 pub use delivery::{Delivery, batch_response, deliveries};
-pub use in_order::{MOST_BYTES, NotAllAccepted, Ordered};
+pub use in_order::{MOST_BYTES, NotAllAccepted, Ordered, SPARE_BYTES};
 pub use letter::{Letter, letters};
 pub use publisher::{LONGEST_DELAY, NotAccepted, Publisher};
 pub use routes::{InvalidRoutes, Routes};

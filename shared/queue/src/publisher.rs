@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName,
@@ -25,6 +26,9 @@ pub(crate) const BATCH: usize = 10;
 
 /// Concurrent calls unless told otherwise: enough to send some thousand wake-ups a second.
 const CALLS: usize = 16;
+
+/// The share of a call's time that one attempt at it may take.
+const ATTEMPT: f32 = 0.4;
 
 /// The longest message group SQS takes, in characters.
 const LONGEST_GROUP: usize = 128;
@@ -91,14 +95,30 @@ impl Publisher {
         &self.permits
     }
 
-    /// A publisher with at most 16 calls in flight that tries each batch up to 5 times within about two seconds.
+    /// How long SQS may take for a call, unless something else is said: longer than it waits for a letter.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// A publisher with at most 16 calls in flight that tries each batch up to 5 times, with pauses of about two seconds in all.
     pub fn new(client: Client) -> Self {
         let retries = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(1))
             .with_max_times(4);
-        Self { client, retries, calls: CALLS, permits: Arc::new(Semaphore::new(CALLS)) }
+        let publisher = Self { client, retries, calls: CALLS, permits: Arc::new(Semaphore::new(CALLS)) };
+        publisher.with_timeout(Self::TIMEOUT)
+    }
+
+    /// The same publisher, waiting for SQS at most so long for each call, and for one attempt at it a part of that, so that a
+    /// second one has its time.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(timeout)
+            .operation_attempt_timeout(timeout.mul_f32(ATTEMPT))
+            .build();
+        self.client = Client::from_conf(self.client.config().to_builder().timeout_config(timeouts).build());
+        self
     }
 
     /// The same publisher with its own bound on concurrent calls; 0 counts as 1.
@@ -358,6 +378,15 @@ mod tests {
             .sender_fault(sender_fault)
             .build()
             .unwrap()
+    }
+
+    #[test]
+    fn no_publisher_waits_for_ever() {
+        let config = aws_sdk_sqs::config::Config::builder().behavior_version_latest().build();
+        let publisher = Publisher::new(Client::from_conf(config));
+        let timeouts = publisher.client.config().timeout_config().unwrap();
+        assert_eq!(timeouts.operation_timeout(), Some(Publisher::TIMEOUT));
+        assert!(timeouts.operation_attempt_timeout().unwrap() * 2 < Publisher::TIMEOUT);
     }
 
     #[test]

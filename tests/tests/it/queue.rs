@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use backon::ExponentialBuilder;
 use domain::{Envelope, SessionId, TenantId, WakeUp};
 use jiff::Timestamp;
-use queue::Publisher;
+use queue::{Ordered, Publisher};
 use serde_json::{Value, json};
 use testkit::TestAws;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -79,6 +79,21 @@ async fn a_queue_that_does_not_exist_accepts_nothing_and_the_error_holds_all_of_
     assert_eq!(versions(&error.envelopes), (1..=15).collect());
     let said = error.to_string();
     assert!(said.contains("no-such-queue did not accept 15 of 15 wake-ups"), "{said}");
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_answer_is_waited_for_as_long_as_it_is_said_and_no_longer() {
+    let aws = TestAws::create().await.unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let config = aws.config().to_builder().endpoint_url(&endpoint).build();
+    let publisher = Publisher::new(aws_sdk_sqs::Client::new(&config))
+        .with_retries(ExponentialBuilder::default().with_max_times(0))
+        .with_timeout(Duration::from_millis(500));
+    let ordered = [Ordered { body: "b".into(), group: "g".into(), deduplication: "d".into(), reason: None }];
+    let sent = tokio::time::timeout(Duration::from_secs(20), publisher.publish_in_order(&endpoint, &ordered));
+    let error = sent.await.expect("it does not wait").unwrap_err();
+    assert_eq!((error.sent, error.missing), (1, 1));
 }
 
 /// A queue that answers each call as it is told: the message ids to refuse, and whether that is the sender's fault.

@@ -2,13 +2,10 @@
 
 use domain::{AcceptedEvent, EventKind, RowMapping, SessionName, TenantId, UnusableRow, UserId};
 use jiff::Timestamp;
-use queue::MOST_BYTES;
+use queue::{MOST_BYTES, SPARE_BYTES};
 use serde_json::Value;
 use store::NewEvent;
 use uuid::Uuid;
-
-/// What SQS takes beside an event: the names, and the frame of the message.
-const FRAME_BYTES: usize = 16 * 1024;
 
 /// An event with the session it belongs to.
 pub(super) type Addressed = (TenantId, UserId, SessionName, AcceptedEvent);
@@ -84,8 +81,8 @@ pub(super) fn event(
         written_at: Some(since),
     };
     let bytes = serde_json::to_string(&event).map_or(0, |event| event.len());
-    if bytes > MOST_BYTES - FRAME_BYTES {
-        let expected = format!("is {bytes} bytes as JSON, expected at most {}", MOST_BYTES - FRAME_BYTES);
+    if bytes > MOST_BYTES - SPARE_BYTES {
+        let expected = format!("is {bytes} bytes as JSON, expected at most {}", MOST_BYTES - SPARE_BYTES);
         return Err(unusable("content", expected));
     }
     Ok((said.tenant, said.user, said.session, event))
