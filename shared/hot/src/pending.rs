@@ -52,9 +52,16 @@ struct PendingItem {
 }
 
 impl PendingTurn {
+    /// Whether an event is shown. What a table of the application's has is in Postgres already.
+    fn is_of(event: &AcceptedEvent) -> bool {
+        event.kind == EventKind::Message
+            && event.written_at.is_none()
+            && event.role.is_some()
+            && event.content.is_some()
+    }
+
     fn of(event: &AcceptedEvent, accepted_at: Timestamp) -> Option<Self> {
-        // What a table of the application's has is in Postgres already.
-        if event.kind != EventKind::Message || event.written_at.is_some() {
+        if !Self::is_of(event) {
             return None;
         }
         let (role, content) = (event.role.clone()?, event.content.as_ref()?);
@@ -88,12 +95,11 @@ impl Hot {
             writes.insert(key, WriteRequest::builder().put_request(put).build());
         }
         self.write_all(writes.into_values().collect()).await?;
-        // Messages of one session have one time, so each session is named once.
-        let first_parts =
-            accepted.iter().filter(|accepted| accepted.preceding == 0 && !turns(accepted).is_empty());
-        try_join_all(first_parts.map(|AcceptedEvents { tenant, user, session, accepted_at, .. }| {
-            self.put_latest_session(tenant, user, session.as_str(), *accepted_at, now)
-        }))
+        try_join_all(sessions_shown(accepted).map(
+            |AcceptedEvents { tenant, user, session, accepted_at, .. }| {
+                self.put_latest_session(tenant, user, session.as_str(), *accepted_at, now)
+            },
+        ))
         .await?;
         Ok(())
     }
@@ -180,19 +186,29 @@ impl Hot {
     }
 }
 
-/// The last messages among these, each with the key of its item.
+/// The last messages among these, each with the key of its item; other events take none of their places.
 fn turns(accepted: &AcceptedEvents) -> Vec<(Key, PendingTurn)> {
     let AcceptedEvents { tenant, user, session, accepted_at, .. } = accepted;
-    let last = accepted.events.len().saturating_sub(MOST_TURNS);
-    (accepted.preceding..)
-        .zip(&accepted.events)
-        .skip(last)
+    let mut shown: Vec<(u32, &AcceptedEvent)> =
+        (accepted.preceding..).zip(&accepted.events).filter(|(_, event)| PendingTurn::is_of(event)).collect();
+    shown
+        .split_off(shown.len().saturating_sub(MOST_TURNS))
+        .into_iter()
         .filter_map(|(position, event)| {
             let turn = PendingTurn::of(event, *accepted_at)?;
             let key = Key::pending(tenant, user, session, *accepted_at, position, &event.idempotency_key);
             Some((key, turn))
         })
         .collect()
+}
+
+/// Of each session of which a turn is shown, one of its parts: those of one session have one time.
+fn sessions_shown(accepted: &[AcceptedEvents]) -> impl Iterator<Item = &AcceptedEvents> {
+    let mut named = BTreeSet::new();
+    accepted
+        .iter()
+        .filter(|part| part.events.iter().any(PendingTurn::is_of))
+        .filter(move |AcceptedEvents { tenant, user, session, .. }| named.insert((tenant, user, session)))
 }
 
 impl Key {
@@ -273,6 +289,33 @@ mod tests {
             let ((pk, sk), (of_pk, of_sk)) = (key.clone().parts(), of("a#b"));
             pk == of_pk && sk.starts_with(&of_sk) && !sk.starts_with(&of("a").1)
         }));
+    }
+
+    #[test]
+    fn what_is_no_message_takes_no_place_of_one() {
+        let many: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let mut accepted = accepted("chat", &many);
+        for event in accepted.events.iter_mut().skip(5) {
+            event.kind = EventKind::ToolCall;
+        }
+        let contents: Vec<String> = turns(&accepted).into_iter().map(|(_, turn)| turn.content).collect();
+        assert_eq!(contents, ["0", "1", "2", "3", "4"]);
+    }
+
+    #[test]
+    fn a_session_is_named_once_wherever_among_its_parts_a_message_is() {
+        let called = |session: &str, preceding: u32| {
+            let mut part = accepted(session, &["called"]);
+            part.events[0].kind = EventKind::ToolCall;
+            AcceptedEvents { preceding, ..part }
+        };
+        let said =
+            |session: &str, preceding: u32| AcceptedEvents { preceding, ..accepted(session, &["said"]) };
+        let parts =
+            [called("chat", 0), said("chat", 1), said("chat", 2), called("other", 0), said("third", 0)];
+        let named: Vec<&str> = sessions_shown(&parts).map(|part| part.session.as_str()).collect();
+        assert_eq!(named, ["chat", "third"]);
     }
 
     #[test]
