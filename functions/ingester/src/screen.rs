@@ -1,8 +1,7 @@
 //! The last gate: what a tenant wants kept out does not get into the log, whoever put it into the queue.
 
 use domain::{AcceptedEvent, GuardAction, GuardPolicy, OWN_PAYLOAD, TenantId};
-use guard::{Found, screen_event};
-use serde_json::json;
+use guard::{Found, keep_record, screen_event};
 use store::NewEvent;
 
 use crate::Ingester;
@@ -38,7 +37,7 @@ fn screened(tenant: &TenantId, policy: GuardPolicy, event: &mut AcceptedEvent) {
             let found = Found::from(blocked.rule);
             found.tell(tenant, GuardAction::Block);
             event.content = event.content.as_ref().map(|_said| found.in_place());
-            event.payload = json!({});
+            keep_record(&mut event.payload);
             found.record(GuardAction::Block, &mut event.payload);
         }
     }
@@ -61,6 +60,7 @@ fn shortened(event: &mut AcceptedEvent) {
 mod tests {
     use domain::{EventKind, IdentifierActions};
     use jiff::Timestamp;
+    use serde_json::json;
 
     use super::*;
 
@@ -98,6 +98,14 @@ mod tests {
         );
         let called = screened_by(GuardAction::Block, event(None, json!({"to": ["ada@example.com"]})));
         assert_eq!((called.content, called.payload), (None, record));
+    }
+
+    #[test]
+    fn what_is_blocked_at_the_second_look_says_what_the_first_took_out() {
+        let before = json!({"afterthought": {"guard": {"redacted": {"iban": 2}}}, "a": 1});
+        let blocked = screened_by(GuardAction::Block, event(Some("ada@example.com"), before));
+        let record = json!({"redacted": {"iban": 2}, "blocked": {"email": 1}});
+        assert_eq!(blocked.payload, json!({"afterthought": {"guard": record}}));
     }
 
     #[test]

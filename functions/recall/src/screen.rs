@@ -25,6 +25,8 @@ impl Parts {
         }
         let mut found = Found::default();
         for (position, event) in events.iter_mut().enumerate() {
+            // What is too long is not looked through.
+            event.check(position)?;
             let mut payload = Value::Object(event.payload.take().unwrap_or_default());
             let in_event = screen_event(policy, event.content.as_mut(), &mut payload);
             found.add(&in_event.map_err(|Blocked { field, rule }| {

@@ -23,4 +23,4 @@ mod screen;
 mod secrets;
 
 pub use look::{Finding, Rule, look};
-pub use screen::{Blocked, Found, Screen, screen_event};
+pub use screen::{Blocked, Found, Screen, drop_record, keep_record, screen_event};

@@ -30,6 +30,12 @@ impl Rule {
         }
     }
 
+    /// Whether something is recorded under this name.
+    pub(crate) fn is_name(name: &str) -> bool {
+        Identifier::ALL.iter().any(|kind| kind.as_str() == name)
+            || Secrets::get().rules.iter().any(|rule| rule.id == name)
+    }
+
     /// What stands in the place of what it finds, in brackets.
     pub const fn label(self) -> &'static str {
         match self {

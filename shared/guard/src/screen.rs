@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use domain::{GuardAction, GuardPolicy, OWN_PAYLOAD};
@@ -8,6 +8,10 @@ use crate::look::{Finding, Rule, look};
 
 /// Under which name of our own part of a payload it is recorded what was found.
 const RECORD: &str = "guard";
+/// What was done about what was found, as the record says it.
+const DONE: [&str; 2] = ["redacted", "blocked"];
+/// How many different findings are taken out of a text one by one. Nothing is left of one that has more: it is a list of them.
+const MOST_DIFFERENT: usize = 500;
 
 /// That something is not taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,23 +55,26 @@ impl Found {
         *self.0.entry(rule).or_default() += 1;
     }
 
-    /// Writes into a payload what was taken out of an event: `{"afterthought": {"guard": {"redacted": {rule: count}}}}`.
+    /// Writes into a payload what was taken out of an event: `{"afterthought": {"guard": {"redacted": {rule: count}}}}`, and adds
+    /// it to what somebody who looked before has written there.
     /// The payload of an event in which nothing was found stays as it is.
     pub fn record(&self, action: GuardAction, payload: &mut Value) {
+        let Value::Object(members) = payload else { return };
         if self.is_empty() {
             return;
         }
-        let done = if action == GuardAction::Block { "blocked" } else { "redacted" };
-        let rules: Map<String, Value> =
-            self.0.iter().map(|(rule, count)| (rule.name().to_owned(), json!(count))).collect();
-        let record = json!({ done: rules });
-        if let Value::Object(members) = payload {
-            let own = members.entry(OWN_PAYLOAD).or_insert_with(|| json!({}));
-            if let Value::Object(own) = own {
-                own.insert(RECORD.to_owned(), record);
-            } else {
-                *own = json!({ RECORD: record });
-            }
+        let mut record = recorded(members);
+        let [redacted, blocked] = DONE;
+        let done = if action == GuardAction::Block { blocked } else { redacted };
+        let counts = record.entry(done.to_owned()).or_default();
+        for (rule, count) in &self.0 {
+            *counts.entry(rule.name().to_owned()).or_default() += u64::from(*count);
+        }
+        let own = members.entry(OWN_PAYLOAD).or_insert_with(|| json!({}));
+        if let Value::Object(own) = own {
+            own.insert(RECORD.to_owned(), json!(record));
+        } else {
+            *own = json!({ RECORD: record });
         }
     }
 
@@ -92,6 +99,33 @@ impl From<Rule> for Found {
     fn from(rule: Rule) -> Self {
         Self([(rule, 1)].into())
     }
+}
+
+/// What a payload says was done, as far as it is what [`Found::record`] writes: how often each rule found something.
+fn recorded(payload: &Map<String, Value>) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let record = payload.get(OWN_PAYLOAD).and_then(|own| own.get(RECORD)).and_then(Value::as_object);
+    let done = record.into_iter().flatten().filter(|(done, _)| DONE.contains(&done.as_str()));
+    let counted = |(rule, count): (&String, &Value)| {
+        count.as_u64().filter(|_| Rule::is_name(rule)).map(|count| (rule.clone(), count.min(u32::MAX.into())))
+    };
+    done.map(|(done, counts)| {
+        (done.clone(), counts.as_object().into_iter().flatten().filter_map(counted).collect())
+    })
+    .collect()
+}
+
+/// Takes out of a payload what looks as if we had written down there what was taken out: it comes from somebody else.
+pub fn drop_record(payload: &mut Map<String, Value>) {
+    let Some(Value::Object(own)) = payload.get_mut(OWN_PAYLOAD) else { return };
+    if own.remove(RECORD).is_some() && own.is_empty() {
+        payload.remove(OWN_PAYLOAD);
+    }
+}
+
+/// Takes everything out of a payload but what was written down of what was taken out.
+pub fn keep_record(payload: &mut Value) {
+    let record = payload.as_object().map(recorded).filter(|record| !record.is_empty());
+    *payload = record.map_or_else(|| json!({}), |record| json!({ OWN_PAYLOAD: { RECORD: record } }));
 }
 
 /// Looks through what belongs together, one part after the other.
@@ -171,6 +205,16 @@ impl Screen {
         }
         if findings.is_empty() {
             return Ok(None);
+        }
+        if findings.len() > MOST_DIFFERENT {
+            let found =
+                |finding: &Finding| (text.get(finding.range.clone()).unwrap_or_default(), finding.rule);
+            let different: BTreeMap<&str, Rule> = findings.iter().map(found).collect();
+            if different.len() > MOST_DIFFERENT {
+                different.values().for_each(|rule| self.found.count(*rule));
+                let labels: BTreeSet<&str> = different.values().map(|rule| rule.label()).collect();
+                return Ok(Some(format!("[{}]", Vec::from_iter(labels).join(", "))));
+            }
         }
         let mut redacted = String::with_capacity(text.len());
         let mut from = 0;

@@ -115,6 +115,71 @@ fn what_an_application_has_under_our_name_does_not_hide_what_was_found() {
 }
 
 #[test]
+fn a_second_look_adds_to_the_record_of_the_first() {
+    let found = |text: &str| {
+        let mut screen = Screen::of(everything(GuardAction::Redact)).unwrap();
+        screen.text("content", &mut text.to_owned()).unwrap();
+        screen.found()
+    };
+    let mut payload = json!({"row": 7});
+    found("ada@example.com").record(GuardAction::Redact, &mut payload);
+    found("ada@example.com, 4111 1111 1111 1111").record(GuardAction::Redact, &mut payload);
+    found("4111 1111 1111 1111").record(GuardAction::Block, &mut payload);
+    let record = json!({"redacted": {"email": 2, "credit_card": 1}, "blocked": {"credit_card": 1}});
+    assert_eq!(payload, json!({"row": 7, "afterthought": {"guard": record}}));
+    guard::keep_record(&mut payload);
+    assert_eq!(payload, json!({"afterthought": {"guard": record}}));
+
+    // Of what somebody else has written there, nothing but numbers of known rules stays.
+    for odd in [json!("x"), json!({"redacted": 7}), json!({"redacted": {"email": -1, "ada": 2, "iban": "1"}})]
+    {
+        let mut payload = json!({"afterthought": {"did": "remember", "guard": odd}});
+        found("ada@example.com").record(GuardAction::Redact, &mut payload);
+        let guard = json!({"redacted": {"email": 1}});
+        assert_eq!(payload, json!({"afterthought": {"did": "remember", "guard": guard}}));
+    }
+    let mut none = json!({"a": 1, "afterthought": {"did": "remember"}});
+    guard::keep_record(&mut none);
+    assert_eq!(none, json!({}));
+}
+
+#[test]
+fn a_record_of_somebody_elses_is_dropped_and_nothing_else() {
+    for (given, left) in [
+        (json!({"a": 1, "afterthought": {"guard": {"redacted": {"email": 1}}}}), json!({"a": 1})),
+        (json!({"afterthought": {"guard": 1, "did": "x"}}), json!({"afterthought": {"did": "x"}})),
+        (json!({"afterthought": {}, "guard": 1}), json!({"afterthought": {}, "guard": 1})),
+        (json!({"afterthought": "mine"}), json!({"afterthought": "mine"})),
+    ] {
+        let Value::Object(mut payload) = given else { unreachable!() };
+        guard::drop_record(&mut payload);
+        assert_eq!(Value::Object(payload), left);
+    }
+}
+
+#[test]
+fn of_a_list_of_findings_nothing_is_left() {
+    let list =
+        |length: u32| (0..length).map(|number| format!("a{number}@b.co")).collect::<Vec<_>>().join(" ");
+    assert_eq!(redacted(&list(500)), vec!["[e-mail address]"; 500].join(" "));
+    let policy = everything(GuardAction::Redact);
+    let mut screen = Screen::of(policy).unwrap();
+    let mut text = format!("{} 4111 1111 1111 1111", list(501));
+    screen.text("content", &mut text).unwrap();
+    assert_eq!(text, "[credit card, e-mail address]");
+    let mut payload = json!({});
+    screen.found().record(GuardAction::Redact, &mut payload);
+    assert_eq!(payload["afterthought"]["guard"]["redacted"], json!({"email": 501, "credit_card": 1}));
+    let same = "ada@example.com ".repeat(600);
+    assert_eq!(redacted(&same), "[e-mail address] ".repeat(600), "one that is there often is no list");
+    let mut blocking = everything(GuardAction::Redact);
+    blocking.identifiers.credit_card = GuardAction::Block;
+    let mut text = format!("{} 4111 1111 1111 1111", list(501));
+    let blocked = Screen::of(blocking).unwrap().text("content", &mut text).unwrap_err();
+    assert_eq!(blocked.rule.name(), "credit_card");
+}
+
+#[test]
 fn a_policy_that_is_off_has_no_screen() {
     assert!(Screen::of(GuardPolicy::default()).is_none());
 }

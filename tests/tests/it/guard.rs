@@ -147,6 +147,52 @@ async fn what_is_appended_and_remembered_is_redacted() {
 }
 
 #[tokio::test]
+async fn what_a_caller_says_was_taken_out_is_dropped() {
+    let stage = redacting().await;
+    let mut said = event("ada", "chat", "mail ada@example.com");
+    said["payload"] = json!({"a": 1, "afterthought": record("redacted", &json!({"iban": 9}))});
+    let mut plain = event("ada", "chat", "hello");
+    plain["payload"] = said["payload"].clone();
+    assert_eq!(stage.say(&[said.clone(), plain]).await.0, 202);
+    stage.ingest().await;
+    let path = "/v1/users/ada/sessions/chat/events";
+    let mut appended = said;
+    for name in ["user", "session"] {
+        appended.as_object_mut().unwrap().remove(name);
+    }
+    appended["type"] = "message".into();
+    assert_eq!(stage.manage("POST", path, &json!({"events": [appended]})).await.0, 201);
+    let payloads: Vec<Value> = log(&stage).await.into_iter().map(|(_, payload)| payload).collect();
+    let counted = json!({"a": 1, "afterthought": record("redacted", &json!({"email": 1}))});
+    assert_eq!(payloads, [counted.clone(), json!({"a": 1}), counted]);
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_refused_before_it_is_looked_through() {
+    let stage = blocking().await;
+    let content = format!("{CARD} {}", "x".repeat(256 * 1024));
+    let asked = json!({"events": [{"type": "message", "role": "user", "content": content}]});
+    let (status, problem) = stage.manage("POST", "/v1/users/ada/sessions/chat/events", &asked).await;
+    assert_eq!((status, &problem["parameter"]), (400, &json!("events[0].content")), "{problem}");
+}
+
+#[tokio::test]
+async fn a_plain_insert_adds_to_what_was_written_down_before() {
+    let stage = redacting().await;
+    let insert = "insert into afterthought.messages (user_id, session, role, content, metadata)
+                  values ('ada', 'chat', 'user', 'mail ada@example.com', $1)";
+    let before = |guard: Value| json!({"a": 1, "afterthought": {"did": "remember", "guard": guard}});
+    let known = json!({"redacted": {"email": 2, "iban": 1}, "blocked": {"phone": 1}});
+    for guard in [known, json!({"redacted": {"email": "many", "iban": -1}}), json!("none")] {
+        stage.owner.execute(insert, &[&before(guard)]).await.unwrap();
+    }
+    let payloads: Vec<Value> = log(&stage).await.into_iter().map(|(_, payload)| payload).collect();
+    let added = json!({"redacted": {"email": 3, "iban": 1}, "blocked": {"phone": 1}});
+    let alone = before(json!({"redacted": {"email": 1}}));
+    assert_eq!(payloads, [before(added), alone.clone(), alone]);
+}
+
+#[tokio::test]
 async fn the_ingester_looks_through_what_others_put_into_the_queue() {
     let accepted = |user: &str, content: &str| -> AcceptedEvents {
         serde_json::from_value(json!({

@@ -60,6 +60,12 @@ pub(crate) enum Target {
 }
 
 impl AllowText {
+    #[cfg(test)]
+    pub(super) fn of_words(words: &[&str]) -> Self {
+        let stopwords = words.iter().map(|word| (*word).to_owned()).collect();
+        Self { condition: None, regex_target: None, paths: Vec::new(), regexes: Vec::new(), stopwords }
+    }
+
     /// Whether it can hold only in a file of a certain name.
     pub(super) fn needs_path(&self) -> bool {
         let needs_all =

@@ -52,6 +52,43 @@ pub(crate) struct Allow {
     pub(crate) patterns: Vec<Pattern>,
     /// In lower case, anywhere in the secret.
     pub(crate) words: Vec<String>,
+    /// What finds them; some rules have a thousand.
+    finder: OnceLock<AhoCorasick>,
+}
+
+/// A text that a rule goes through, with what it has found out about the line it is on: a line may be as long as the text, and hold
+/// as many matches as fit.
+struct Reading<'a> {
+    text: &'a str,
+    line: Range<usize>,
+    /// Whether the line is one that an [`Allow`] names, by where that is.
+    allowed_lines: Vec<Option<bool>>,
+}
+
+impl<'a> Reading<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, line: 0..0, allowed_lines: Vec::new() }
+    }
+
+    /// Whether something holds for the lines that a match stands on, found out once for each line; `of` says whose it is.
+    fn of_line(&mut self, whole: &Range<usize>, of: usize, holds: impl Fn(&str) -> bool) -> bool {
+        let is_within = self.line.start <= whole.start && whole.end <= self.line.end && !whole.is_empty();
+        if !is_within {
+            let lines = lines(self.text, whole);
+            let text = self.text.get(lines.clone()).unwrap_or_default();
+            if text.contains('\n') {
+                // No other match stands on the same ones.
+                return holds(text);
+            }
+            (self.line, self.allowed_lines) = (lines, Vec::new());
+        }
+        if self.allowed_lines.len() <= of {
+            self.allowed_lines.resize(of + 1, None);
+        }
+        let line = self.text.get(self.line.clone()).unwrap_or_default();
+        let known = self.allowed_lines.get_mut(of).expect("there is one for each");
+        *known.get_or_insert_with(|| holds(line))
+    }
 }
 
 /// A pattern, compiled when it is first needed.
@@ -83,6 +120,7 @@ impl Allow {
             target: text.target(),
             patterns: text.regexes.iter().map(|pattern| Pattern::new(pattern)).collect(),
             words: text.stopwords.iter().map(|word| word.to_ascii_lowercase()).collect(),
+            finder: OnceLock::new(),
         }
     }
 
@@ -91,17 +129,23 @@ impl Allow {
         self.target == Target::Secret
     }
 
-    fn has(&self, text: &str, whole: &Range<usize>, secret: &str) -> bool {
-        let target = match self.target {
-            Target::Secret => secret,
-            Target::Match => text.get(whole.clone()).unwrap_or_default(),
-            Target::Line => line(text, whole),
+    /// Whether it names a secret in a match; `of` is its place among what the rule allows.
+    fn has(&self, reading: &mut Reading<'_>, whole: &Range<usize>, secret: &str, of: usize) -> bool {
+        let names =
+            |target: &str| self.patterns.iter().any(|pattern| pattern.compiled().is_match(target.as_bytes()));
+        let is_named = match self.target {
+            Target::Secret => names(secret),
+            Target::Match => names(reading.text.get(whole.clone()).unwrap_or_default()),
+            Target::Line => reading.of_line(whole, of, names),
         };
-        if self.patterns.iter().any(|pattern| pattern.compiled().is_match(target.as_bytes())) {
-            return true;
-        }
-        let lower = secret.to_ascii_lowercase();
-        self.words.iter().any(|word| lower.contains(word))
+        is_named || !self.words.is_empty() && self.finder().is_match(secret)
+    }
+
+    fn finder(&self) -> &AhoCorasick {
+        self.finder.get_or_init(|| {
+            let finder = AhoCorasick::builder().ascii_case_insensitive(true).build(&self.words);
+            finder.expect("some thousand words are not too many")
+        })
     }
 }
 
@@ -163,6 +207,7 @@ impl SecretRule {
     }
 
     fn find(&'static self, allowed: &Allow, text: &str, tell: &mut dyn FnMut(Rule, Range<usize>)) {
+        let mut reading = Reading::of(text);
         for found in self.pattern.compiled().captures_iter(text.as_bytes()) {
             let Some(whole) = found.get(0) else { continue };
             let secret = match self.group {
@@ -175,9 +220,8 @@ impl SecretRule {
             if self.entropy > 0.0 && entropy(secret) <= self.entropy {
                 continue;
             }
-            if allowed.has(text, &whole, secret)
-                || self.allowed.iter().any(|allow| allow.has(text, &whole, secret))
-            {
+            let mut allowed = std::iter::once(allowed).chain(&self.allowed).enumerate();
+            if allowed.any(|(of, allow)| allow.has(&mut reading, &whole, secret, of)) {
                 continue;
             }
             tell(self.rule(), range);
@@ -211,11 +255,11 @@ fn within(text: &str, range: Range<usize>) -> Range<usize> {
 }
 
 /// The lines that a match stands on.
-fn line<'a>(text: &'a str, whole: &Range<usize>) -> &'a str {
+fn lines(text: &str, whole: &Range<usize>) -> Range<usize> {
     let start = text.get(..whole.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let end =
         text.get(whole.end..).and_then(|after| after.find('\n')).map_or(text.len(), |at| whole.end + at);
-    text.get(start..end).unwrap_or_default()
+    start..end
 }
 
 /// Go takes a brace that begins no repetition for itself.
@@ -296,6 +340,32 @@ mod tests {
         for pattern in allowed.flat_map(|allow| &allow.patterns) {
             let _ = pattern.compiled();
         }
+    }
+
+    #[test]
+    fn a_line_is_looked_at_once_for_each_that_asks_and_anew_when_another_begins() {
+        let text = "key a b\nkey c\nd e";
+        let looked = std::cell::RefCell::new(Vec::new());
+        let mut reading = Reading::of(text);
+        let mut ask = |whole: Range<usize>, of: usize| {
+            reading.of_line(&whole, of, |line| {
+                looked.borrow_mut().push(line.to_owned());
+                line.contains('a')
+            })
+        };
+        assert!(ask(0..3, 1) && ask(4..5, 1) && ask(6..7, 2));
+        assert!(!ask(8..11, 1) && !ask(12..13, 1));
+        assert!(!ask(12..15, 1), "over the end of a line");
+        assert!(!ask(16..17, 1));
+        assert_eq!(*looked.borrow(), ["key a b", "key a b", "key c", "key c\nd e", "d e"]);
+    }
+
+    #[test]
+    fn a_word_counts_in_either_case_and_anywhere_in_a_secret() {
+        let text = AllowText::of_words(&["Example"]);
+        let allow = Allow::new(&text);
+        let has = |secret: &str| allow.has(&mut Reading::of(secret), &(0..secret.len()), secret, 0);
+        assert!(has("anEXAMPLEkey1") && has("example") && !has("exampl"));
     }
 
     #[test]
