@@ -46,7 +46,7 @@ mod working;
 
 use std::sync::{Arc, OnceLock};
 
-use api::{Guard, Keyring, Limiter};
+use api::{Guard, IngestQuota, Keyring, Limiter};
 use axum::Router;
 use domain::{Reach, TenantId};
 use hot::Hot;
@@ -94,6 +94,8 @@ pub(crate) struct Parts {
     pub(crate) webhooks: Option<endpoints::Webhooks>,
     /// The models that tenants may choose, by name.
     pub(crate) models: Vec<String>,
+    /// How many events a tenant may append that has no limits of its own.
+    pub(crate) quota: IngestQuota,
 }
 
 impl Parts {
@@ -138,6 +140,7 @@ impl Recall {
             accesses,
             webhooks: None,
             models: Vec::new(),
+            quota: IngestQuota::default(),
         };
         Self { parts: Arc::new(parts), router: OnceLock::new() }
     }
@@ -154,6 +157,12 @@ impl Recall {
     #[must_use]
     pub fn with_limit(self, per_minute: u32) -> Self {
         self.with_guard(|guard| guard.with_limiter(Limiter::new(per_minute)))
+    }
+
+    /// The same function, refusing events beyond a tenant's quota.
+    #[must_use]
+    pub fn with_ingest_quota(self, quota: IngestQuota) -> Self {
+        self.with(|parts| parts.quota = quota)
     }
 
     /// The same function behind another guard than one that requires no keys.
@@ -258,6 +267,10 @@ pub async fn run() -> anyhow::Result<()> {
                 .with_use_store(last_words.clone())
         })
         .with_limit(services.config.recall_requests_per_minute)
+        .with_ingest_quota(IngestQuota {
+            per_minute: services.config.ingest_events_per_minute,
+            per_day: services.config.ingest_events_per_day,
+        })
         .with_access_store(last_words);
     let recall = match services.config.variables.get(JANITOR_QUEUE).filter(|url| !url.is_empty()) {
         Some(queue_url) => recall.with_janitor(services.publisher.clone(), queue_url),

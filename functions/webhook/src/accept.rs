@@ -1,14 +1,18 @@
 //! Accepting what was said: all of it, or nothing.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use api::Problem;
-use domain::{AcceptedEvent, AcceptedEvents, GuardPolicy, HotLifetimes, SessionName, TenantId, UserId};
+use api::{Answer, Problem, RateLimit};
+use axum::http::StatusCode;
+use domain::{AcceptedEvent, AcceptedEvents, SessionName, TenantId, TenantSettings, UserId};
+use guard::drop_record;
 use hot::ClaimedKey;
 use jiff::Timestamp;
-use queue::{MOST_BYTES, Ordered};
+use queue::{MOST_BYTES, Ordered, SPARE_BYTES};
 use serde::Serialize;
+use serde_json::Value;
 use store::{NewEvent, RequestKey};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,8 +22,12 @@ use crate::screen::screen;
 
 /// How long a message of the queue is made, unless one event is longer: short messages let sessions share batches.
 const USUAL_MESSAGE_BYTES: usize = 256 * 1024;
+/// The longest message: as a dead letter, with its reason, it is taken too.
+const MOST_MESSAGE_BYTES: usize = MOST_BYTES - SPARE_BYTES;
 /// How long hot state may take over turns that are shown as pending: nobody waits for them longer.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the queue may take over a request: an invocation has 30 s.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// An event as it was said, not yet checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,10 +44,8 @@ pub(crate) type FieldName = fn(usize, &str) -> String;
 #[derive(Debug)]
 pub(crate) struct Saying {
     pub(crate) tenant: TenantId,
-    /// What the tenant wants kept out.
-    pub(crate) guard: GuardPolicy,
-    /// How long hot state shows what it said.
-    pub(crate) lifetimes: HotLifetimes,
+    /// What the tenant has set: what is kept out, how long hot state shows what it said, and how much it may say.
+    pub(crate) settings: TenantSettings,
     /// Who gave the request its key: keys of different scopes are different keys.
     pub(crate) scope: String,
     /// The request's key, when it has one, and what stands under it.
@@ -71,52 +77,61 @@ pub(crate) struct AcceptedAs {
 }
 
 impl Parts {
-    /// Checks everything, takes out what the tenant wants kept out, puts the events into the queue, and shows the messages as
-    /// pending.
-    pub(crate) async fn accept(&self, mut saying: Saying) -> Result<AcceptedAnswer, Problem> {
-        check(&saying.said, saying.place)?;
-        let now = (self.now)();
-        if screen(&mut saying)? {
-            // What stands in a place may be longer than what stood there.
-            check(&saying.said, saying.place)?;
-        }
-        let base = match &saying.request {
-            None => (self.new_id)(),
-            Some(request) => name_of(&saying.tenant, &saying.scope, &request.key),
+    /// Checks everything, takes out what the tenant wants kept out, counts the events towards its quota, puts them into the
+    /// queue, and shows the messages as pending. Whatever becomes of it, the answer tells what is left of the quota.
+    pub(crate) async fn accept(&self, mut saying: Saying) -> Result<Answer<AcceptedAnswer>, Problem> {
+        let now = in_microseconds((self.now)());
+        let Claimed { fitting, is_new } = match self.claim(&mut saying, now).await {
+            Ok(claimed) => claimed,
+            // Hot state that does not answer has no more to say.
+            Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
+                return Err(problem);
+            }
+            Err(problem) => return Err(problem.with_limits(self.left(&saying, now).await)),
         };
-        let arrived_at = in_microseconds(now);
-        let mut fitting = Fitting::of(&saying, base, arrived_at)?;
-        // The key of a request that is refused stays free.
-        let accepted_at = self.first_accepted_at(&saying, now).await?;
-        if accepted_at != arrived_at {
-            fitting = Fitting::of(&saying, base, accepted_at)?;
-        }
+        let limits = if is_new { self.admit(&saying, now).await? } else { self.left(&saying, now).await };
         let Fitting { answer, messages, ordered } = fitting;
-        if let Err(error) = self.publisher.publish_in_order(&self.queue_url, &ordered).await {
-            tracing::error!(%error, "not every event was accepted by the queue");
-            return Err(Problem::unavailable("the queue"));
-        }
+        let limits = self.publish(&saying, &ordered, limits, now).await?;
         // After that, so that what was refused is never shown. Where the ingester was faster, hydrate finds them in the log.
-        let hot = self.hot.for_tenant(&saying.lifetimes);
+        let hot = self.hot.for_tenant(&saying.settings.lifetimes);
         match tokio::time::timeout(PATIENCE, hot.put_pending(&messages, now)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "accepted turns are not shown as pending"),
             Err(_elapsed) => tracing::warn!("accepted turns may not be shown as pending: hot state is slow"),
         }
         metrics::counter!("AcceptedEvents").increment(answer.accepted.try_into().unwrap_or(u64::MAX));
-        Ok(answer)
+        Ok(Answer::accepted(answer).with_limits(limits))
     }
 
-    /// When the request was accepted first: now, unless it is a repeat. Times are as exact as the log keeps them.
-    async fn first_accepted_at(&self, saying: &Saying, now: Timestamp) -> Result<Timestamp, Problem> {
-        let now = in_microseconds(now);
-        let Some(RequestKey { key, fingerprint }) = &saying.request else { return Ok(now) };
+    /// Sees to it that everything is right, and takes the request's key, which stays free when something is not. Times are as
+    /// exact as the log keeps them.
+    async fn claim(&self, saying: &mut Saying, now: Timestamp) -> Result<Claimed, Problem> {
+        let payloads = saying.said.iter_mut().map(|said| &mut said.event.payload);
+        // What was taken out is for us to write down.
+        payloads.filter_map(Value::as_object_mut).for_each(drop_record);
+        check(&saying.said, saying.place)?;
+        if screen(saying)? {
+            // What stands in a place may be longer than what stood there.
+            check(&saying.said, saying.place)?;
+        }
+        let saying = &*saying;
+        let Some(request) = &saying.request else {
+            return Ok(Claimed { fitting: Fitting::of(saying, (self.new_id)(), now)?, is_new: true });
+        };
+        let base = name_of(&saying.tenant, &saying.scope, request);
+        let fitting = Fitting::of(saying, base, now)?;
+        let RequestKey { key, fingerprint } = request;
         let claimed = self.hot.claim_request_key(&saying.tenant, &saying.scope, key, fingerprint, now).await;
         match claimed {
-            Ok(ClaimedKey::New) => Ok(now),
-            Ok(ClaimedKey::Repeated { at }) => {
+            Ok(ClaimedKey::New) => Ok(Claimed { fitting, is_new: true }),
+            Ok(ClaimedKey::Repeated { at, is_named_by_fingerprint }) => {
                 metrics::counter!("RepeatedRequests").increment(1);
-                Ok(at)
+                let base = if is_named_by_fingerprint {
+                    base
+                } else {
+                    name_by_key(&saying.tenant, &saying.scope, key)
+                };
+                Ok(Claimed { fitting: Fitting::of(saying, base, at)?, is_new: false })
             }
             Ok(ClaimedKey::Otherwise) => {
                 let detail = "this key was used for another request";
@@ -128,6 +143,68 @@ impl Parts {
             }
         }
     }
+
+    /// Counts the events of a request that is right in all else towards the tenant's quota. The key of one that is refused is
+    /// free again.
+    async fn admit(&self, saying: &Saying, now: Timestamp) -> Result<Vec<RateLimit>, Problem> {
+        let Saying { tenant, settings, scope, request, .. } = saying;
+        let admitted = self.quota.admit(&self.hot, settings, tenant, saying.count(), now).await;
+        if admitted.is_err()
+            && let Some(RequestKey { key, fingerprint }) = request
+            && let Err(error) = self.hot.free_request_key(tenant, scope, key, fingerprint, now).await
+        {
+            tracing::warn!(%error, "the key of a request that was refused is not free");
+        }
+        admitted
+    }
+
+    /// What is left of the tenant's quota.
+    async fn left(&self, saying: &Saying, now: Timestamp) -> Vec<RateLimit> {
+        self.quota.left(&self.hot, &saying.settings, &saying.tenant, now).await
+    }
+
+    /// Puts messages into the queue. Of a request that has no key and of which nothing got there, the events count no more; one
+    /// that has a key is repeated under it, and counts once.
+    async fn publish(
+        &self,
+        saying: &Saying,
+        ordered: &[Ordered],
+        mut limits: Vec<RateLimit>,
+        now: Timestamp,
+    ) -> Result<Vec<RateLimit>, Problem> {
+        let published = self.publisher.publish_in_order(&self.queue_url, ordered);
+        let is_all_missing = match tokio::time::timeout(QUEUE_PATIENCE, published).await {
+            Ok(Ok(())) => return Ok(limits),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "not every event was accepted by the queue");
+                error.missing == error.sent
+            }
+            Err(_elapsed) => {
+                tracing::error!(seconds = QUEUE_PATIENCE.as_secs(), "the queue did not answer in time");
+                false
+            }
+        };
+        if is_all_missing && saying.request.is_none() {
+            let Saying { tenant, settings, .. } = saying;
+            self.quota.give_back(&self.hot, settings, tenant, saying.count(), now).await;
+            limits = self.left(saying, now).await;
+        }
+        Err(Problem::unavailable("the queue").with_limits(limits))
+    }
+}
+
+impl Saying {
+    /// How many events it has: at least one.
+    fn count(&self) -> NonZeroU32 {
+        u32::try_from(self.said.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+}
+
+/// A request that is right in all that can be looked at without counting it.
+struct Claimed {
+    fitting: Fitting,
+    /// Whether it was not made before.
+    is_new: bool,
 }
 
 /// The header or field that a scope's keys come in.
@@ -162,8 +239,15 @@ fn check(said: &[Said], place: FieldName) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A request as a name: the same for the same key of the same party.
-fn name_of(tenant: &TenantId, scope: &str, key: &str) -> Uuid {
+/// A request as a name: the same for the same key and the same content of the same party. A key that is used again when it is
+/// known no more stands for what is said then.
+fn name_of(tenant: &TenantId, scope: &str, request: &RequestKey) -> Uuid {
+    let named = name_by_key(tenant, scope, &request.key);
+    Uuid::new_v5(&named, &request.fingerprint)
+}
+
+/// A request as a name of its key alone: what is known of requests that an earlier version accepted.
+fn name_by_key(tenant: &TenantId, scope: &str, key: &str) -> Uuid {
     // Neither a tenant nor a scope holds a control character.
     Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{tenant}\u{1f}{scope}\u{1f}{key}").as_bytes())
 }
@@ -179,9 +263,9 @@ impl Fitting {
     fn of(saying: &Saying, base: Uuid, accepted_at: Timestamp) -> Result<Self, Problem> {
         let (answer, messages) = messages(saying, base, accepted_at);
         let ordered: Vec<Ordered> = messages.iter().map(|message| Ordered::of(message, base)).collect();
-        if let Some(long) = ordered.iter().find(|message| message.body.len() > MOST_BYTES) {
-            let detail =
-                format!("an event is {} bytes as JSON, expected at most {MOST_BYTES}", long.body.len());
+        if let Some(long) = ordered.iter().find(|message| message.body.len() > MOST_MESSAGE_BYTES) {
+            let bytes = long.body.len();
+            let detail = format!("an event is {bytes} bytes as JSON, expected at most {MOST_MESSAGE_BYTES}");
             return Err(Problem::too_large(detail));
         }
         Ok(Self { answer, messages, ordered })
@@ -237,8 +321,8 @@ mod tests {
     fn saying(said: Vec<Said>) -> Saying {
         let tenant = TenantId::new("acme").unwrap();
         let place = |position: usize, field: &str| format!("events[{position}].{field}");
-        let (guard, lifetimes) = (GuardPolicy::default(), HotLifetimes::default());
-        Saying { tenant, guard, lifetimes, scope: "events".into(), request: None, said, place }
+        let settings = TenantSettings::default();
+        Saying { tenant, settings, scope: "events".into(), request: None, said, place }
     }
 
     const BASE: Uuid = Uuid::nil();
@@ -271,10 +355,30 @@ mod tests {
         assert_eq!(of("yes", BASE), of("yes", BASE));
         assert_ne!(of("yes", BASE).deduplication, of("no", BASE).deduplication);
         assert_ne!(of("yes", BASE).deduplication, of("yes", Uuid::max()).deduplication);
-        assert_ne!(
-            name_of(&TenantId::new("a").unwrap(), "b", "c"),
-            name_of(&TenantId::new("a").unwrap(), "bc", "")
-        );
+    }
+
+    #[test]
+    fn a_request_is_named_by_its_party_its_key_and_what_it_says() {
+        let name = |scope: &str, key: &str, print: u8| {
+            let request = RequestKey { key: key.to_owned(), fingerprint: [print; 32] };
+            name_of(&TenantId::new("a").unwrap(), scope, &request)
+        };
+        assert_eq!(name("b", "c", 1), name("b", "c", 1));
+        for other in [name("b", "c", 2), name("b", "d", 1), name("bc", "", 1), name("c", "c", 1)] {
+            assert_ne!(name("b", "c", 1), other);
+        }
+    }
+
+    #[test]
+    fn a_message_is_at_most_as_long_as_its_dead_letter_may_be() {
+        // One character of the text is six bytes of JSON.
+        let of = |characters: usize| {
+            let saying = saying(vec![said("ada", "chat", &"\u{1}".repeat(characters), None)]);
+            Fitting::of(&saying, BASE, Timestamp::UNIX_EPOCH).map(|fitting| fitting.ordered[0].body.len())
+        };
+        assert!(of((MOST_MESSAGE_BYTES - 1000) / 6).is_ok());
+        let problem = of(MOST_MESSAGE_BYTES / 6 + 1).unwrap_err();
+        assert_eq!((problem.status, problem.parameter.as_deref()), (413, Some("body")));
     }
 
     #[test]

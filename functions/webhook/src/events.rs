@@ -1,7 +1,5 @@
 //! Events that an application says are its own.
 
-use std::num::NonZeroU32;
-
 use api::{Answer, Caller, EventType, IdempotencyKey, Json, Moment, Problem, Whole};
 use axum::extract::State;
 use domain::{SessionName, UserId};
@@ -90,7 +88,7 @@ impl From<EventAsked> for Said {
     responses(
         (status = 202, body = AcceptedAnswer, description = "every event is in the queue, which keeps it until it is stored"),
         (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-        (status = 422, body = Problem, description = "the key was used for another request"),
+        (status = 422, body = Problem, description = "the key was used for another request, or the tenant does not take it in"),
         (status = 503, body = Problem, description = "not every event was accepted: send all of them again, with the same keys")
     )
 )]
@@ -104,18 +102,14 @@ async fn accept_events(
         let detail = format!("field `events` must be 1 to {MOST_EVENTS} events, got {}", asked.events.len());
         return Err(Problem::invalid("events", detail));
     }
-    let now = (parts.now)();
-    let settings = parts.settings(&caller.tenant, now).await;
-    let count = u32::try_from(asked.events.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
-    let limits = parts.quota.admit(&parts.hot, &settings, &caller.tenant, count, now).await?;
+    let settings = parts.settings(&caller.tenant, (parts.now)()).await;
     let saying = Saying {
         tenant: caller.tenant,
-        guard: settings.guard,
-        lifetimes: settings.lifetimes,
+        settings,
         scope: "events".to_owned(),
         request: key.of("accept events", &asked),
         said: asked.events.into_iter().map(Into::into).collect(),
         place: |position, field| format!("events[{position}].{field}"),
     };
-    parts.accept(saying).await.map(|accepted| Answer::accepted(accepted).with_limits(limits))
+    parts.accept(saying).await
 }

@@ -13,13 +13,14 @@ use crate::accept::{Said, Saying};
 /// # Errors
 /// When something is said that the tenant does not take in.
 pub(crate) fn screen(saying: &mut Saying) -> Result<bool, Problem> {
-    if saying.guard.is_off() {
+    let policy = saying.settings.guard;
+    if policy.is_off() {
         return Ok(false);
     }
     let mut found = Found::default();
     for (position, said) in saying.said.iter_mut().enumerate() {
         let event = &mut said.event;
-        let in_event = screen_event(saying.guard, event.content.as_mut(), &mut event.payload);
+        let in_event = screen_event(policy, event.content.as_mut(), &mut event.payload);
         found.add(&in_event.map_err(|Blocked { field, rule }| {
             Found::from(rule).tell(&saying.tenant, GuardAction::Block);
             let blocked = Blocked { field: (saying.place)(position, &field), rule };

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::{SourceMapping, TenantSettings};
+use domain::SourceMapping;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -73,7 +73,8 @@ pub(crate) enum Received {
         (status = 202, body = AcceptedAnswer, description = "every event is in the queue; or nothing was to become of the request"),
         (status = 400, body = Problem), (status = 401, body = Problem, description = "the signature is not that of the source, or too old"),
         (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-        (status = 422, body = Problem, description = "another request was sent under this identifier"),
+        (status = 422, body = Problem, description = "another request was sent under this identifier, or the tenant does not take it in"),
+        (status = 429, body = Problem, description = "the tenant sends more than it may: `retry-after` says when to send it again"),
         (status = 503, body = Problem, description = "send it again")
     )
 )]
@@ -118,9 +119,9 @@ async fn receive(
     let fingerprint = Sha256::digest(&body).into();
     let request = Some(RequestKey { key, fingerprint });
     let tenant = registered.tenant.clone();
-    let TenantSettings { guard, lifetimes, .. } = parts.settings(&tenant, now).await;
-    let saying = Saying { tenant, guard, lifetimes, scope, request, said, place };
-    Ok(parts.accept(saying).await.map(Answer::accepted)?.into_response())
+    let settings = parts.settings(&tenant, now).await;
+    let saying = Saying { tenant, settings, scope, request, said, place };
+    Ok(parts.accept(saying).await?.into_response())
 }
 
 /// The body as it was signed.

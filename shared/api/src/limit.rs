@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use domain::{TenantId, TenantSettings};
-use hot::{Admitted, Hot, Rate};
+use hot::{Admitted, Allowance, Counted, Hot, Rate};
 use jiff::Timestamp;
 
 use crate::{Keyring, Problem};
@@ -92,10 +92,23 @@ pub struct IngestQuota {
 }
 
 impl IngestQuota {
+    /// How many a minute and how many a day are taken in of a tenant; 0 for no limit.
+    fn of(&self, settings: &TenantSettings) -> (u32, u64) {
+        (
+            settings.ingest_events_per_minute.unwrap_or(self.per_minute),
+            settings.ingest_events_per_day.unwrap_or(self.per_day),
+        )
+    }
+
+    /// Whether a tenant is limited at all.
+    pub fn is_limiting(&self, settings: &TenantSettings) -> bool {
+        self.of(settings) != (0, 0)
+    }
+
     /// Whether so many events of one request may be taken in, all or none, and what is left then.
     ///
-    /// To be asked once for each request, when all else about it is right. A request that is refused for the day counts
-    /// towards the minute. Hot state that does not answer refuses nobody.
+    /// To be asked once for each request, when all else about it is right, and not for a repeat. A request that is refused for
+    /// the day counts towards the minute. Hot state that does not answer refuses nobody.
     ///
     /// # Errors
     /// 429 with `retry-after`; 422 for more events than can ever be taken in at once.
@@ -107,21 +120,19 @@ impl IngestQuota {
         events: NonZeroU32,
         now: Timestamp,
     ) -> Result<Vec<RateLimit>, Problem> {
-        let per_minute = settings.ingest_events_per_minute.unwrap_or(self.per_minute);
-        let per_day = settings.ingest_events_per_day.unwrap_or(self.per_day);
+        let (per_minute, per_day) = self.of(settings);
         for (most, time) in [(u64::from(per_minute), "minute"), (per_day, "day")] {
             if most > 0 && u64::from(events.get()) > most {
-                return Err(Problem::unprocessable(
-                    "events",
-                    format!(
-                        "the request has {events} events, expected at most {most}: the tenant may send that many a {time}"
-                    ),
-                ));
+                let detail = format!(
+                    "the request has {events} events, expected at most {most}: the tenant may send that many a {time}"
+                );
+                let left = self.left(hot, settings, tenant, now).await;
+                return Err(Problem::unprocessable("events", detail).with_limits(left));
             }
         }
         let mut limits = Vec::new();
         if per_minute > 0 {
-            let rate = Rate { per_minute, burst: per_minute };
+            let rate = at_once(per_minute);
             if let Some((wait, limit)) = ask(hot, EVENTS, tenant, rate, events, now).await {
                 limits.push(limit);
                 if let Some(wait) = wait {
@@ -133,14 +144,8 @@ impl IngestQuota {
         if per_day > 0 {
             match hot.count(EVENTS, tenant, per_day, u64::from(events.get()), now).await {
                 Ok(counted) => {
-                    let wait = Duration::try_from(counted.next_day.duration_since(now)).unwrap_or_default();
-                    limits.push(RateLimit {
-                        policy: EVENTS_OF_A_DAY,
-                        quota: per_day,
-                        window_seconds: DAY,
-                        left: counted.left,
-                        full_in_seconds: whole_seconds(wait),
-                    });
+                    let (wait, limit) = of_a_day(per_day, counted, now);
+                    limits.push(limit);
                     if !counted.is_admitted {
                         let detail = format!("the tenant may send {per_day} events a day (UTC)");
                         return Err(Problem::too_many_requests(&detail, wait).with_limits(limits));
@@ -151,6 +156,82 @@ impl IngestQuota {
         }
         Ok(limits)
     }
+
+    /// What is left for a tenant now, when nothing is taken in. Of what hot state does not tell, nothing is said.
+    pub async fn left(
+        &self,
+        hot: &Hot,
+        settings: &TenantSettings,
+        tenant: &TenantId,
+        now: Timestamp,
+    ) -> Vec<RateLimit> {
+        let (per_minute, per_day) = self.of(settings);
+        let mut limits = Vec::new();
+        if per_minute > 0 {
+            let rate = at_once(per_minute);
+            match hot.rate_left(EVENTS, tenant, rate, now).await {
+                Ok(allowance) => limits.push(of_a_minute(EVENTS, rate, allowance)),
+                Err(error) => tracing::warn!(%error, "the rate limit was not looked at"),
+            }
+        }
+        if per_day > 0 {
+            match hot.counted(EVENTS, tenant, per_day, now).await {
+                Ok(counted) => limits.push(of_a_day(per_day, counted, now).1),
+                Err(error) => tracing::warn!(%error, "the events of the day were not looked at"),
+            }
+        }
+        limits
+    }
+
+    /// Gives back what was admitted at a time and then not taken in, none of it. What hot state does not answer to stays used.
+    pub async fn give_back(
+        &self,
+        hot: &Hot,
+        settings: &TenantSettings,
+        tenant: &TenantId,
+        events: NonZeroU32,
+        admitted_at: Timestamp,
+    ) {
+        let (per_minute, per_day) = self.of(settings);
+        if per_minute > 0
+            && let Err(error) = hot.give_back(EVENTS, tenant, at_once(per_minute), events).await
+        {
+            tracing::warn!(%error, "events that were not taken in count towards the minute");
+        }
+        if per_day > 0
+            && let Err(error) = hot.uncount(EVENTS, tenant, u64::from(events.get()), admitted_at).await
+        {
+            tracing::warn!(%error, "events that were not taken in count towards the day");
+        }
+    }
+}
+
+/// A rate of which all of a minute may come at once.
+const fn at_once(per_minute: u32) -> Rate {
+    Rate { per_minute, burst: per_minute }
+}
+
+fn of_a_minute(policy: &'static str, rate: Rate, allowance: Allowance) -> RateLimit {
+    RateLimit {
+        policy: if policy == REQUESTS { "requests" } else { policy },
+        quota: u64::from(rate.per_minute),
+        window_seconds: MINUTE,
+        left: u64::from(allowance.left),
+        full_in_seconds: whole_seconds(allowance.full_in),
+    }
+}
+
+/// How long it is until the next day, and what is left of this one.
+fn of_a_day(per_day: u64, counted: Counted, now: Timestamp) -> (Duration, RateLimit) {
+    let wait = Duration::try_from(counted.next_day.duration_since(now)).unwrap_or_default();
+    let limit = RateLimit {
+        policy: EVENTS_OF_A_DAY,
+        quota: per_day,
+        window_seconds: DAY,
+        left: counted.left,
+        full_in_seconds: whole_seconds(wait),
+    };
+    (wait, limit)
 }
 
 /// Asks hot state; for how long to wait when it says no, and what is left. `None` when it does not answer.
@@ -169,14 +250,7 @@ async fn ask(
         Admitted::Yes => None,
         Admitted::Later { at } => Some(Duration::try_from(at.duration_since(now)).unwrap_or_default()),
     };
-    let limit = RateLimit {
-        policy: if policy == REQUESTS { "requests" } else { policy },
-        quota: u64::from(rate.per_minute),
-        window_seconds: MINUTE,
-        left: u64::from(allowance.left),
-        full_in_seconds: whole_seconds(allowance.full_in),
-    };
-    Some((wait, limit))
+    Some((wait, of_a_minute(policy, rate, allowance)))
 }
 
 /// The seconds of a time, a part counting as one.

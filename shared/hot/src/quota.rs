@@ -78,6 +78,14 @@ fn day_after(day: Date) -> Timestamp {
     midnight.map_or(Timestamp::MAX, |midnight| midnight.timestamp())
 }
 
+/// Takes back what was counted, where that much is counted.
+fn uncounting(key: Key, count: u64) -> Write {
+    let count = i128::from(count);
+    let condition = Condition::Above(attribute(COUNTED), number(count - 1));
+    let change = Change::Update(vec![Assignment::Add(attribute(COUNTED), number(-count))]);
+    Write { repeatable: false, ..Write::new(key, condition, change) }
+}
+
 impl Hot {
     /// Counts something towards what a tenant may have of it in a day (UTC), if all of it fits: one request.
     ///
@@ -93,6 +101,35 @@ impl Hot {
         let day = now.to_zoned(TimeZone::UTC).date();
         let key = Key::quota(name, tenant, day);
         self.carry_out(Count { key, more: count, quota, next_day: day_after(day) }).await
+    }
+
+    /// What is left of a tenant's quota of a day (UTC), when nothing more is counted: one request.
+    pub async fn counted(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+        quota: u64,
+        now: Timestamp,
+    ) -> Result<Counted, Error> {
+        let day = now.to_zoned(TimeZone::UTC).date();
+        let item = self.get(Key::quota(name, tenant, day)).await?;
+        let counted: u64 = item.and_then(|item| read_number(&item, COUNTED)).unwrap_or_default();
+        let left = quota.saturating_sub(counted);
+        Ok(Counted { is_admitted: left > 0, left, next_day: day_after(day) })
+    }
+
+    /// Takes back what was counted at a time and came to nothing: one request, which is sent once.
+    ///
+    /// A request that is lost leaves it counted: less is admitted then, never more.
+    pub async fn uncount(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+        count: u64,
+        counted_at: Timestamp,
+    ) -> Result<(), Error> {
+        let day = counted_at.to_zoned(TimeZone::UTC).date();
+        self.write(uncounting(Key::quota(name, tenant, day), count)).await.map(|_| ())
     }
 }
 
@@ -116,6 +153,18 @@ mod tests {
         assert_eq!(of(count(&mut table, 3)), (true, 0));
         assert_eq!(of(count(&mut table, 1)), (false, 0));
         assert_eq!(count(&mut table, 1).next_day.to_string(), "2027-01-16T00:00:00Z");
+    }
+
+    #[test]
+    fn what_is_taken_back_may_be_counted_again_and_no_more_than_that() {
+        let mut table = Table::default();
+        let key = Key::quota("events", &TenantId::new("acme").unwrap(), jiff::civil::date(2027, 1, 15));
+        table.apply(&uncounting(key.clone(), 1));
+        assert_eq!(count(&mut table, 8).left, 2, "nothing was counted before");
+        table.apply(&uncounting(key.clone(), 9));
+        assert!(!count(&mut table, 3).is_admitted, "more than was counted is not taken back");
+        table.apply(&uncounting(key, 3));
+        assert_eq!(count(&mut table, 5).left, 0);
     }
 
     #[test]

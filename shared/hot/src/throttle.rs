@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::item::{
     Answer, Assignment, Change, Condition, Exchange, Item, Next, Write, attribute, number, of_number,
+    read_number,
 };
 use crate::key::Key;
 use crate::rate::{Rate, Verdict, decide_many};
@@ -137,6 +138,13 @@ impl Exchange for Admit {
     }
 }
 
+/// Moves a stored time back by what so many requests are worth.
+fn giving_back(key: Key, rate: Rate, count: NonZeroU32) -> Write {
+    let worth = i128::from(rate.interval()) * i128::from(count.get());
+    let change = Change::Update(vec![Assignment::Add(attribute(TIME), number(-worth))]);
+    Write { repeatable: false, ..Write::new(key, Condition::Exists(attribute(TIME)), change) }
+}
+
 fn later(at: u64) -> Admitted {
     Admitted::Later { at: Timestamp::from_nanosecond(i128::from(at)).unwrap_or(Timestamp::MAX) }
 }
@@ -174,6 +182,36 @@ impl Hot {
         let now = u64::try_from(now.as_nanosecond()).unwrap_or(0);
         let (left, full_in) = rate.left(seen.as_ref().and_then(of_number), now);
         Ok(Allowance { admitted, left, full_in: Duration::from_nanos(full_in) })
+    }
+
+    /// What would be admitted of a tenant now, when nothing is asked: one request.
+    pub async fn rate_left(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<Allowance, Error> {
+        let stored = self.get(Key::rate_limit(name, tenant)).await?;
+        let now = u64::try_from(now.as_nanosecond()).unwrap_or(0);
+        let (left, full_in) = rate.left(stored.as_ref().and_then(|item| read_number(item, TIME)), now);
+        Ok(Allowance { admitted: Admitted::Yes, left, full_in: Duration::from_nanos(full_in) })
+    }
+
+    /// Gives back so many requests that were admitted and came to nothing: one request, which is sent once. One that is lost
+    /// leaves them used: less is admitted then, never more.
+    pub async fn give_back(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+        rate: Rate,
+        count: NonZeroU32,
+    ) -> Result<(), Error> {
+        let key = Key::rate_limit(name, tenant);
+        if let Answer::Applied(item) = self.write(giving_back(key.clone(), rate, count)).await? {
+            self.seen.remember(key, item.get(TIME).cloned());
+        }
+        Ok(())
     }
 
     async fn admit(&self, key: Key, rate: Rate, now: Timestamp) -> Result<Admitted, Error> {

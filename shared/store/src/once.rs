@@ -7,8 +7,8 @@ use serde_json::Value;
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 
-use crate::Error;
 use crate::connect::Transaction;
+use crate::{Error, Store};
 
 /// The key an application gave to a request, and what it asks for under it.
 ///
@@ -69,6 +69,26 @@ impl Claimed {
             Self::Repeated(answer) => Some(Once::Repeated(answer)),
             Self::Otherwise => Some(Once::Otherwise),
         }
+    }
+}
+
+impl Store {
+    /// Whether a user's request key is known, for what was asked under it or for something else: one round trip. Whoever then
+    /// makes the request may find it otherwise.
+    pub async fn knows_request(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        request: &RequestKey,
+    ) -> Result<bool, Error> {
+        let transaction = self.transaction(tenant).await?;
+        let find = transaction.prepare(include_str!("../queries/knows_request.sql")).await?;
+        let known_for = transaction.request_key.as_secs_f64();
+        let values: [&(dyn ToSql + Sync); 4] = [&tenant.as_str(), &user.as_str(), &request.key, &known_for];
+        let ((), rows, ()) =
+            try_join!(transaction.begin(), transaction.query(&find, &values), transaction.commit())?;
+        transaction.end();
+        Ok(!rows.is_empty())
     }
 }
 

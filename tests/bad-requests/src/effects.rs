@@ -10,8 +10,8 @@ use local::database::connect;
 use local::queues::depth;
 use local::running::Running;
 
-/// Items that a refused request may write, by what their partitions begin with: it counts as a request, and what Postgres says of
-/// keys and tenants is copied when a copy is missing (docs/TENANTS.md).
+/// Items that a refused request may write, by what their partitions begin with: it counts as a request, its events may have been
+/// counted and given back, and what Postgres says of keys and tenants is copied when a copy is missing (docs/TENANTS.md).
 const OF_REFUSALS: [&str; 4] = ["rate#", "quota#", "key#", "tenant#"];
 const DEAD_LETTERS: &str = "-dlq";
 

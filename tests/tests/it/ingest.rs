@@ -5,13 +5,21 @@ mod erased;
 mod lives;
 mod outages;
 mod pending;
+mod quotas;
 mod redrive;
 mod sources;
 pub(crate) mod stage;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
 use serde_json::json;
+use uuid::Uuid;
 
-use self::stage::{Stage, event};
+use self::stage::{Stage, event, post_to};
+
+fn night(number: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + number * 25 * 60 * 60).unwrap()
+}
 
 #[tokio::test]
 async fn what_is_accepted_is_stored_once_and_in_order() {
@@ -62,6 +70,52 @@ async fn a_repeated_request_is_answered_as_the_first_and_stored_once() {
         stage.ingest().await;
     }
     assert_eq!(stage.logged("ada", "other").await, ["once"]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_used_again_when_it_is_known_no_more_stands_for_what_is_said_then() {
+    let stage = Stage::set().await;
+    let said = |content: &str| json!({"events": [event("ada", "chat", content)]}).to_string();
+    let mut keys = Vec::new();
+    let nights: [(fn() -> Timestamp, &str); 3] = [
+        (|| night(1), "the first night"),
+        (|| night(2), "the second night"),
+        (|| night(3), "the first night"),
+    ];
+    for (now, content) in nights {
+        let webhook = stage.webhook_to(stage.queue(), now);
+        let nightly = [("idempotency-key", "nightly")];
+        let (status, answer) = post_to(&webhook, "/v1/events", &nightly, &said(content)).await;
+        assert_eq!(status, 202, "{answer}");
+        keys.push(answer["events"][0]["idempotency_key"].clone());
+        stage.ingest().await;
+    }
+    assert_eq!(stage.logged("ada", "chat").await, ["the first night", "the second night"]);
+    assert_eq!(
+        (&keys[0], stage.dead_letters().await),
+        (&keys[2], vec![]),
+        "said again, it is the same event"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_an_earlier_version_took_is_repeated_under_the_names_it_gave() {
+    let stage = Stage::set().await;
+    let said = json!({"events": [event("ada", "chat", "yes")]}).to_string();
+    let keyed = [("idempotency-key", "k")];
+    assert_eq!(stage.post("/v1/events", &keyed, &said).await.0, 202);
+    let dynamodb = stage.aws.dynamodb();
+    let found = dynamodb.scan().table_name("afterthought-hot").send().await.unwrap().items.unwrap();
+    let is_request = |pk: &AttributeValue| pk.as_s().is_ok_and(|pk| pk.starts_with("request#"));
+    let claimed: Vec<_> = found.into_iter().filter(|item| is_request(&item["pk"])).collect();
+    assert_eq!(claimed.len(), 1);
+    let before = dynamodb.update_item().table_name("afterthought-hot").update_expression("remove named_by");
+    let before = before.key("pk", claimed[0]["pk"].clone()).key("sk", claimed[0]["sk"].clone());
+    before.send().await.unwrap();
+    let (status, answer) = stage.post("/v1/events", &keyed, &said).await;
+    let request = Uuid::new_v5(&Uuid::NAMESPACE_OID, b"default\x1fevents\x1fk");
+    let name = Uuid::new_v5(&request, b"0").to_string();
+    assert_eq!((status, &answer["events"][0]["idempotency_key"]), (202, &json!(name)));
 }
 
 #[tokio::test]

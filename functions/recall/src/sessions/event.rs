@@ -1,10 +1,13 @@
-use api::EventType;
+use std::num::NonZeroU32;
+
+use api::{EventType, RateLimit};
 use axum::extract::State;
-use domain::{EventKind, SessionId, TenantId};
+use axum::http::StatusCode;
+use domain::{EventKind, SessionId, TenantId, TenantSettings};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::{Appended, Appending, LoggedEvent, NewEvent};
+use store::{Appended, Appending, LoggedEvent, NewEvent, Once, RequestKey};
 use utoipa::{IntoParams, ToSchema};
 
 use super::failed;
@@ -55,6 +58,21 @@ pub(crate) struct EventAsked {
     /// The schema the payload was written in; the latest, if not given.
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 2)]
     pub(crate) schema_version: Option<Whole<1, 2>>,
+}
+
+impl EventAsked {
+    /// What is wrong with it as the event at a position, if the log does not take it.
+    pub(crate) fn check(&self, position: usize) -> Result<(), Problem> {
+        check(position, &self.clone().into())
+    }
+}
+
+/// What is wrong with the event at a position, if the log does not take it.
+fn check(position: usize, event: &NewEvent) -> Result<(), Problem> {
+    event.check().map_err(|wrong| {
+        let parameter = format!("events[{position}].{}", wrong.field);
+        Problem::invalid(&parameter, format!("field `{parameter}` {}", wrong.expected))
+    })
 }
 
 impl From<EventAsked> for NewEvent {
@@ -168,7 +186,7 @@ pub(super) async fn append_events(
     key: IdempotencyKey,
     Json(asked): Json<EventsAsked>,
 ) -> Result<Answer<AppendedAnswer>, Problem> {
-    parts.append_events(&caller.tenant, &of, key, asked).await.map(Answer::created)
+    parts.append_events(&caller.tenant, &of, key, asked).await
 }
 
 /// A session's log, page by page.
@@ -193,47 +211,96 @@ pub(super) async fn list_events(
 }
 
 impl Parts {
-    /// Appends events to a session.
+    /// Appends events to a session, as far as the tenant's quota goes. Whatever becomes of it, the answer tells what is left of
+    /// that.
     pub(crate) async fn append_events(
         &self,
         tenant: &TenantId,
         of: &OfSession,
         key: IdempotencyKey,
         mut asked: EventsAsked,
-    ) -> Result<AppendedAnswer, Problem> {
+    ) -> Result<Answer<AppendedAnswer>, Problem> {
+        let now = (self.now)();
+        let settings = self.guard.keyring().settings_if_known(tenant, now).await;
+        let left = async || self.quota.left(&self.hot, &settings, tenant, now).await;
+        let (request, events) = match self.checked_events(tenant, of, key, &mut asked).await {
+            Ok(checked) => checked,
+            Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => {
+                return Err(problem);
+            }
+            Err(problem) => return Err(problem.with_limits(left().await)),
+        };
+        let count = u32::try_from(events.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        let admitted = self.admit_events(tenant, &settings, of, request.as_ref(), count, now).await?;
+        let expected = asked.expected_version.map(Whole::get);
+        let appended = self
+            .store
+            .append_events(tenant, &of.user, of.session.as_str(), &events, expected, request.as_ref())
+            .await;
+        // Events that did not get into the log do not count. Where nobody knows whether they did, they do.
+        let is_in = match &appended {
+            Ok(Once::Done(Appending::Appended(_))) => true,
+            Ok(_) => false,
+            Err(error) => !error.names_unknown(),
+        };
+        let limits = match admitted {
+            Some(limits) if is_in => limits,
+            Some(_) => {
+                self.quota.give_back(&self.hot, &settings, tenant, count, now).await;
+                left().await
+            }
+            None => left().await,
+        };
+        match appended.map_err(|error| failed(&error)).and_then(answered) {
+            Ok(appended) => Ok(Answer::created(appended).with_limits(limits)),
+            Err(problem) => Err(problem.with_limits(limits)),
+        }
+    }
+
+    /// Counts events towards the tenant's quota, unless their request was made before.
+    async fn admit_events(
+        &self,
+        tenant: &TenantId,
+        settings: &TenantSettings,
+        of: &OfSession,
+        request: Option<&RequestKey>,
+        count: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Option<Vec<RateLimit>>, Problem> {
+        if !self.quota.is_limiting(settings) {
+            return Ok(None);
+        }
+        if let Some(request) = request {
+            let known = self.store.knows_request(tenant, &of.user, request).await;
+            if known.map_err(|error| failed(&error))? {
+                return Ok(None);
+            }
+        }
+        self.quota.admit(&self.hot, settings, tenant, count, now).await.map(Some)
+    }
+
+    /// What is to be appended, when all is right with it, without what the tenant wants kept out.
+    async fn checked_events(
+        &self,
+        tenant: &TenantId,
+        of: &OfSession,
+        key: IdempotencyKey,
+        asked: &mut EventsAsked,
+    ) -> Result<(Option<RequestKey>, Vec<NewEvent>), Problem> {
         if !(1..=MOST_EVENTS).contains(&asked.events.len()) {
             let detail =
                 format!("field `events` must be 1 to {MOST_EVENTS} events, got {}", asked.events.len());
             return Err(Problem::invalid("events", detail));
         }
+        // What was taken out is for us to write down.
+        asked.events.iter_mut().filter_map(|event| event.payload.as_mut()).for_each(guard::drop_record);
         self.screen_events(tenant, &mut asked.events).await?;
-        let request = key.of("append events", &(&of.user, of.session.as_str(), &asked));
-        let expected = asked.expected_version.map(Whole::get);
-        let events: Vec<NewEvent> = asked.events.into_iter().map(Into::into).collect();
+        let request = key.of("append events", &(&of.user, of.session.as_str(), &*asked));
+        let events: Vec<NewEvent> = asked.events.drain(..).map(Into::into).collect();
         for (position, event) in events.iter().enumerate() {
-            event.check().map_err(|wrong| {
-                let parameter = format!("events[{position}].{}", wrong.field);
-                Problem::invalid(&parameter, format!("field `{parameter}` {}", wrong.expected))
-            })?;
+            check(position, event)?;
         }
-        let appended = self
-            .store
-            .append_events(tenant, &of.user, of.session.as_str(), &events, expected, request.as_ref())
-            .await
-            .map_err(|error| failed(&error))?;
-        match once(appended, Appending::Appended)? {
-            Appending::Appended(appended) => Ok(appended.into()),
-            Appending::Stale { head } => {
-                let detail = format!("the session has version {head}: look at what was appended since");
-                let current = serde_json::json!({"version": head});
-                Err(Problem::conflict("expected_version", detail).with_current(current))
-            }
-            Appending::KeyTaken { event } => {
-                let parameter = format!("events[{event}].idempotency_key");
-                let detail = format!("field `{parameter}` was used in this session for another event");
-                Err(Problem::unprocessable(&parameter, detail))
-            }
-        }
+        Ok((request, events))
     }
 
     /// A page of a session's log.
@@ -252,6 +319,23 @@ impl Parts {
         events.truncate(length);
         let next = events.last().filter(|_| page.more || length < found).map(|event| event.version);
         Ok(EventsAnswer { version: page.head, events, next })
+    }
+}
+
+/// What is answered to events that were to be appended.
+fn answered(appended: Once<Appending>) -> Result<AppendedAnswer, Problem> {
+    match once(appended, Appending::Appended)? {
+        Appending::Appended(appended) => Ok(appended.into()),
+        Appending::Stale { head } => {
+            let detail = format!("the session has version {head}: look at what was appended since");
+            let current = serde_json::json!({"version": head});
+            Err(Problem::conflict("expected_version", detail).with_current(current))
+        }
+        Appending::KeyTaken { event } => {
+            let parameter = format!("events[{event}].idempotency_key");
+            let detail = format!("field `{parameter}` was used in this session for another event");
+            Err(Problem::unprocessable(&parameter, detail))
+        }
     }
 }
 

@@ -2,7 +2,6 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use super::*;
-use crate::item::read_number;
 use crate::model::{Call, Dice, Fate, Table, Turn, interleavings};
 use crate::rate::CLOCK_WINDOW;
 
@@ -34,6 +33,24 @@ fn what_was_seen_last_makes_one_write_of_it_and_none_of_a_no() {
     let no = Admitted::Later { at: at(BEGAN + SECOND) };
     assert_eq!(admit(rate, BEGAN, fresh).finish(&mut Table::default()).0, no, "no write at all");
     assert_eq!(admit(rate, BEGAN, seen).finish(&mut table).0, no, "what was seen is outdated");
+}
+
+#[test]
+fn what_is_given_back_is_admitted_again_and_no_more_than_that() {
+    let mut table = Table::default();
+    let rate = Rate { per_minute: 60, burst: 3 };
+    let two = NonZeroU32::new(2).unwrap();
+    assert!(matches!(table.apply(&giving_back(key(), rate, two)), Answer::Refused(None)));
+    let admit_two = |table: &mut Table| {
+        let both = Admit { count: two, ..Admit::new(key(), rate, at(BEGAN), None) };
+        Call::new(both).finish(table).0
+    };
+    assert_eq!(admit_two(&mut table), Admitted::Yes);
+    assert_ne!(admit_two(&mut table), Admitted::Yes);
+    table.apply(&giving_back(key(), rate, two));
+    assert_eq!(admit_two(&mut table), Admitted::Yes);
+    assert_eq!(admit(rate, BEGAN, None).finish(&mut table).0, Admitted::Yes);
+    assert_ne!(admit(rate, BEGAN, None).finish(&mut table).0, Admitted::Yes);
 }
 
 #[test]
