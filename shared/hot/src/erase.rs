@@ -1,12 +1,14 @@
 //! Taking everything of a user, or of a session, out of hot state.
 
+use std::collections::HashSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{SessionId, TenantId, UserId};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::item::{Item, read_number};
-use crate::key::Key;
+use crate::key::{Key, escaped};
 use crate::{Error, Hot};
 
 /// So many items are deleted, and so many partitions read, at a time.
@@ -78,7 +80,26 @@ impl Hot {
         self.erase_where(tenant, user, session_name, Key::is_derived).await
     }
 
-    /// The same, and pending turns that had been accepted by then: a request may have shown them as late.
+    /// The same of these sessions of a user, however many they are.
+    pub async fn erase_derived_of<'a>(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        session_names: impl Iterator<Item = &'a str>,
+    ) -> Result<u64, Error> {
+        let names: HashSet<String> = session_names.map(escaped).collect();
+        if names.is_empty() {
+            return Ok(0);
+        }
+        let mut keys = self.keys_of(&Key::user(tenant, user)).await?;
+        keys.retain(|key| {
+            let is_of_one = || key.session_escaped().is_some_and(|name| names.contains(name));
+            key.is_derived() && (key.is_latest_session() || is_of_one())
+        });
+        self.delete_all(keys).await
+    }
+
+    /// What [`Hot::erase_derived`] deletes, and pending turns that had been accepted by then: a request may have shown them as late.
     pub async fn erase_late(
         &self,
         tenant: &TenantId,

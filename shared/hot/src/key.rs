@@ -115,7 +115,12 @@ impl Key {
 
     /// Whether the item belongs to the user's session of this name: the name comes after the item's kind.
     pub(crate) fn is_of_session(&self, session_name: &str) -> bool {
-        self.sk.split('#').nth(1).is_some_and(|name| name == escaped(session_name))
+        self.session_escaped().is_some_and(|name| name == escaped(session_name))
+    }
+
+    /// The name of the user's session that the item belongs to, as keys have it.
+    pub(crate) fn session_escaped(&self) -> Option<&str> {
+        self.sk.split('#').nth(1)
     }
 
     /// Whether it can be made again from the log: the context of a session, or the pointer to the latest one.
@@ -177,7 +182,7 @@ fn unescaped(name: &str) -> String {
     name.replace("%23", "#").replace("%25", "%")
 }
 
-fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     let mut escaped = String::with_capacity(name.len());
     for c in name.chars() {
         match c {

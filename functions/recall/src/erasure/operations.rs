@@ -14,7 +14,7 @@ const CLEARING: SignedDuration = SignedDuration::from_secs(5);
 const ROWS_AT_ONCE: u32 = 5_000;
 /// How many objects of the archive are deleted before the time is looked at.
 const OBJECTS_AT_ONCE: u32 = 20;
-/// Of so many sessions hot items are deleted at once; those of the others by the janitor.
+/// Of so many sessions leases and memoised steps are deleted at once, which nobody sees; those of the others by the janitor.
 const SESSIONS_AT_ONCE: usize = 200;
 
 impl Parts {
@@ -76,11 +76,8 @@ impl Parts {
             Erasing::User => self.hot.erase_user(tenant, user).await?,
             Erasing::Session(name) => self.hot.erase_session(tenant, user, name).await?,
             Erasing::Memory(_) => {
-                let mut items = 0;
-                for session in sessions.iter().take(SESSIONS_AT_ONCE) {
-                    items += self.hot.erase_derived(tenant, user, Some(&session.name)).await?;
-                }
-                items
+                let names = sessions.iter().map(|session| session.name.as_str());
+                self.hot.erase_derived_of(tenant, user, names).await?
             }
         };
         let ids: Vec<SessionId> = sessions.iter().take(SESSIONS_AT_ONCE).map(|session| session.id).collect();
