@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// Brings back what an erasure has to read: what was said in sessions that go, where a memory that others may keep comes
-    /// from it. What cannot be read any more is left, and taken for quoted.
+    /// from it. What cannot be read is left, and taken for quoted: an archive that does not answer holds no erasure up.
     pub(crate) async fn restore_quoted(
         &self,
         tenant: &TenantId,
@@ -79,6 +79,11 @@ impl Store {
                     Err(Error::Archive(error)) if error.is_loss() => {
                         tracing::error!(%session, %error, "what cannot be read of an erased session is taken for quoted");
                         break;
+                    }
+                    // The others would not be had either, one wait after the other.
+                    Err(error) if error.is_of_archive() => {
+                        tracing::error!(%session, %error, "the archive does not answer, what it has of erased sessions is taken for quoted");
+                        return Ok(());
                     }
                     Err(error) => return Err(error),
                 }

@@ -1,6 +1,9 @@
 //! What was said in sessions that are in the archive is erased with them.
 
+use domain::UserId;
+use runtime::{Config, Services};
 use serde_json::{Value, json};
+use store::{Erasing, Role};
 
 use super::stage::{Stage, VICTIM};
 use super::{scan, verified};
@@ -61,6 +64,36 @@ async fn a_session_whose_object_is_damaged_is_erased_and_what_may_quote_it_goes_
     }
     erase_first(&stage).await;
     assert_eq!(known(&stage).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_session_is_erased_while_its_object_cannot_be_had_and_what_may_quote_it_goes_too() {
+    let stage = shared().await;
+    for object in stage.objects() {
+        // Opening it fails, and says nothing of whether it is there.
+        std::fs::remove_file(&object).unwrap();
+        std::os::unix::fs::symlink(&object, &object).unwrap();
+    }
+    erase_first(&stage).await;
+    assert_eq!(known(&stage).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_session_is_erased_where_the_archive_is_gone_and_the_erasure_stays_open() {
+    let stage = shared().await;
+    let mut variables = stage.services.config.variables.clone();
+    variables.insert("DATABASE_URL".to_owned(), stage.database.url().to_owned());
+    variables.remove("ARCHIVE_URL");
+    let config = Config::from_map(&variables).unwrap();
+    let without = Services::with_aws(&config, stage.aws.config().clone()).await.unwrap();
+    let keeper = without.store.acting_as(Role::Keeper, 2).unwrap();
+    let user = UserId::new(VICTIM).unwrap();
+    let erased = keeper.erase(&Stage::tenant(), &user, Erasing::Session(FIRST), &[]).await.unwrap().unwrap();
+    assert_eq!(erased.sessions.len(), 1);
+    assert_eq!(known(&stage).await, Vec::<Value>::new(), "nobody sees what may quote it");
+    keeper.purge_erased(&Stage::tenant(), erased.receipt.id, 10).await.unwrap();
+    let open = keeper.erasure(&Stage::tenant(), &user, erased.receipt.id).await.unwrap().unwrap();
+    assert!(open.completed_at.is_none() && !stage.objects().is_empty(), "{open:?}");
 }
 
 #[tokio::test]
