@@ -66,7 +66,7 @@ impl Janitor {
         for erasure in self.keeper.open_erasures(tenant, None, MOST_TOLD).await? {
             let waits_for = self.keeper.erasure_waits_for(tenant, erasure.id).await?;
             let waits_for: Vec<String> = waits_for.iter().map(ToString::to_string).collect();
-            let age: SignedDuration = now.duration_since(erasure.erased_at);
+            let age: SignedDuration = now.duration_since(erasure.asked_at);
             tracing::error!(
                 erasure = %erasure.id, %tenant, hours = age.as_hours(), waits_for = waits_for.join(", "),
                 "an erasure is late"

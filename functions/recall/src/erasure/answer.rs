@@ -31,7 +31,7 @@ pub(super) struct ErasureAnswer {
     status: Progress,
     /// How many rows and items of each layer it is about.
     counts: BTreeMap<String, i64>,
-    /// Since when nobody sees anything of it.
+    /// Since when nobody sees anything of it: when it was asked for last.
     erased_at: Option<Timestamp>,
     /// Since when no row is left.
     purged_at: Option<Timestamp>,

@@ -32,7 +32,9 @@ impl Janitor {
 /// Erases a user, a session or a memory. Nobody sees anything of it from the answer on. With `dry_run`, only counts what
 /// would go.
 ///
-/// A repeat is answered with the same receipt while nothing has come since.
+/// Asked for again, it is about everything that was accepted until then. Where no row has come since, an erasure that is open goes on
+/// under its receipt, whose `erased_at` moves on; one that is complete, or was asked for first more than an hour ago, has another after
+/// it. A memory has one receipt.
 #[utoipa::path(
     post, path = "/v1/users/{user}/erasures", tag = "erasure", params(OfUser), request_body = ErasureAsked,
     security(("api_key" = ["admin"])),

@@ -149,8 +149,9 @@ impl Store {
     /// Erases: from here on nobody sees anything of it, no run of `agents` that has begun has an effect, and what had been
     /// accepted by now does not come back. `None` when the user has no such memory and never had it erased.
     ///
-    /// Repeated when nothing has come since, it answers with the receipt that there is. One transaction; it waits up to ten
-    /// seconds for those that write what is to go, and is then an error.
+    /// What was accepted and is not stored yet nobody can see, so whoever asks again means that too: the erasure that is open moves on
+    /// to now, and one that is complete, or takes long already, has another after it. A memory cannot come again, and has one
+    /// receipt. One transaction; it waits up to ten seconds for those that write what is to go, and is then an error.
     pub async fn erase(
         &self,
         tenant: &TenantId,
@@ -172,11 +173,12 @@ impl Store {
         let transaction = self.transaction(tenant).await?;
         let looks = Looks::prepare(&transaction).await?;
         let deletes = Deletes::prepare(&transaction).await?;
-        let (begin, open, call_off, find, insert, redact, retract) = try_join!(
+        let (begin, open, call_off, find, again, insert, redact, retract) = try_join!(
             transaction.prepare(include_str!("../../queries/begin_erasure.sql")),
             transaction.prepare(include_str!("../../queries/open_cursors.sql")),
             transaction.prepare(include_str!("../../queries/call_off_runs.sql")),
             transaction.prepare(include_str!("../../queries/find_erasure.sql")),
+            transaction.prepare(include_str!("../../queries/ask_erasure_again.sql")),
             transaction.prepare(include_str!("../../queries/insert_erasure.sql")),
             transaction.prepare(include_str!("../../queries/redact_own_events.sql")),
             transaction.prepare(include_str!("../../queries/insert_erased_retractions.sql")),
@@ -202,9 +204,21 @@ impl Store {
             touched.evident_sessions(&transaction, &looks),
             transaction.query(&find, &before),
         )?;
-        let before = before.first().map(Receipt::read).transpose()?;
-        if counts.is_nothing() && (before.is_some() || matches!(erasing, Erasing::Memory(_))) {
-            return transaction.leave(before.map(|receipt| Erased { receipt, sessions })).await;
+        let before = before.first();
+        if counts.is_nothing() && matches!(erasing, Erasing::Memory(_)) {
+            let receipt = before.map(Receipt::read).transpose()?;
+            return transaction.leave(receipt.map(|receipt| Erased { receipt, sessions })).await;
+        }
+        if let Some(before) = before
+            && counts.is_nothing()
+            && before.try_get("goes_on")?
+        {
+            let id: Uuid = before.try_get("id")?;
+            let values: [&(dyn ToSql + Sync); 1] = [&id];
+            let (moved, ()) = try_join!(transaction.query(&again, &values), transaction.commit())?;
+            transaction.end();
+            let row = moved.first().expect("the row is locked, and a tombstone stays");
+            return Ok(Some(Erased { receipt: Receipt::read(row)?, sessions }));
         }
 
         let id = Uuid::now_v7();

@@ -10,6 +10,8 @@ use super::{Counts, ErasedSubject, ErasurePosition, Names};
 use crate::conflict::until_alone;
 use crate::{Error, Store};
 
+/// The layer that is left of an erasure that was asked for again while it was looked through.
+const ASKED_AGAIN: &str = "asked for again";
 /// So many sessions are purged at a time.
 const SESSIONS_AT_ONCE: i64 = 100;
 
@@ -32,6 +34,8 @@ pub struct OpenErasure {
     pub hot_is_left: bool,
     /// Since when nobody sees anything of it.
     pub erased_at: Timestamp,
+    /// When it was asked for first; `erased_at` is the last time.
+    pub asked_at: Timestamp,
     /// Since when no row is left.
     pub purged_at: Option<Timestamp>,
 }
@@ -98,6 +102,7 @@ impl Store {
                     evident: names.sessions,
                     hot_is_left: names.hot_is_left,
                     erased_at: row.try_get("erased_at")?,
+                    asked_at: row.try_get("asked_at")?,
                     purged_at: row.try_get("purged_at")?,
                 })
             })
@@ -219,11 +224,16 @@ impl Store {
     }
 
     /// Looks for rows that are left of an erasure, and when there is none, completes it: what it took to find them goes.
-    /// Answers what is left.
+    /// Answers what is left; one that was asked for again since it was read has that as a layer of its own.
     pub async fn complete_erasure(&self, erasure: &OpenErasure) -> Result<Counts, Error> {
+        until_alone(|| self.complete_erasure_once(erasure)).await
+    }
+
+    async fn complete_erasure_once(&self, erasure: &OpenErasure) -> Result<Counts, Error> {
         let whose = erasure.whose();
         let transaction = self.transaction(&erasure.tenant).await?;
-        let (count, complete) = try_join!(
+        let (lock, count, complete) = try_join!(
+            transaction.prepare(include_str!("../../queries/lock_erasure.sql")),
             transaction.prepare(include_str!("../../queries/count_left.sql")),
             transaction.prepare(include_str!("../../queries/complete_erasure.sql")),
         )?;
@@ -236,12 +246,22 @@ impl Store {
             &erasure.erased_at,
             &erasure.id,
         ];
-        let ((), rows) = try_join!(transaction.begin(), transaction.query(&count, &values))?;
-        let left = Counts::of_rows(&rows)?;
+        let completed: [&(dyn ToSql + Sync); 1] = [&erasure.id];
+        let ((), locked, rows) = try_join!(
+            transaction.begin(),
+            transaction.query(&lock, &completed),
+            transaction.query(&count, &values),
+        )?;
+        let mut left = Counts::of_rows(&rows)?;
+        if let Some(row) = locked.first()
+            && row.try_get("is_open")?
+            && row.try_get::<_, Timestamp>("erased_at")? != erasure.erased_at
+        {
+            left.add(ASKED_AGAIN, 1);
+        }
         if !left.is_nothing() {
             return transaction.leave(left).await;
         }
-        let completed: [&(dyn ToSql + Sync); 1] = [&erasure.id];
         try_join!(transaction.execute(&complete, &completed), transaction.commit())?;
         transaction.end();
         Ok(left)

@@ -79,7 +79,7 @@ pub struct OpenErasures {
     pub tenant: TenantId,
     /// How many there are.
     pub count: i64,
-    /// When the oldest was made.
+    /// When the oldest was asked for first.
     pub oldest: Timestamp,
 }
 
