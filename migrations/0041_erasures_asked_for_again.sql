@@ -13,3 +13,158 @@ begin atomic
     where e.completed_at is null
     group by e.tenant;
 end;
+
+-- The sessions by whose identifiers an agent carries something along in a memory's data, as the sentiment-analyzer does, each with the
+-- last event of it that is named there. What looks otherwise names none.
+create function afterthought.carried_sessions(data jsonb) returns table (session_id uuid, version bigint)
+language sql immutable parallel safe rows 10
+begin atomic
+    select case when c.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then c.key::uuid end,
+           (select max(v.value::bigint)
+            from jsonb_path_query(c.value, '$.*.*.version ? (@.type() == "number" && @ > 0 && @ < 1000000000000000)') as v (value))
+    from jsonb_each(case when jsonb_typeof(data -> 'carried') = 'object' then data -> 'carried' else '{}' end) as c (key, value)
+    where c.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
+end;
+
+-- As in 0036, with the sessions that agents carry along.
+create or replace function afterthought.verify_erased_rows(of_tenant text, of_user text, of_session text default null)
+returns table (layer text, remaining bigint)
+language sql stable
+begin atomic
+    with erased as (
+        select max(e.erased_at) as at
+        from afterthought.erasures e
+        where e.tenant = of_tenant and e.user_digest = afterthought.subject_digest(of_tenant, of_user)
+          and e.subject_digest in (
+              afterthought.subject_digest(of_tenant, of_user),
+              case when of_session is not null then afterthought.subject_digest(of_tenant, of_user, of_session) end
+          )
+    ),
+    old_sessions as materialized (
+        select s.id
+        from afterthought.sessions s, erased
+        where s.tenant = of_tenant and s.user_id = of_user and (of_session is null or s.session = of_session)
+          and s.created_at <= erased.at
+    ),
+    left_over as (
+        select 'sessions' as layer from old_sessions
+        union all
+        select 'events'
+        from afterthought.session_events e, erased
+        where e.tenant = of_tenant and e.user_id = of_user and (of_session is null or e.session = of_session)
+          and e.created_at <= erased.at
+        union all
+        -- The user's; of one of those sessions, by whom it was made or by what it comes from; or of one that is not there.
+        select 'memories'
+        from afterthought.memories m, erased
+        where m.tenant = of_tenant
+          and (of_session is null and m.user_id = of_user and m.created_at <= erased.at
+               or m.session_id in (select o.id from old_sessions o)
+               or m.id in (
+                   select e.memory_id from afterthought.memory_evidence e join old_sessions o on o.id = e.session_id
+               )
+               or m.session_id is not null
+                  and not exists (select from afterthought.sessions s where s.id = m.session_id)
+               -- What an agent carries along names sessions too; only what the sentiment-analyzer does surely names no other things.
+               or exists (
+                   select from afterthought.carried_sessions(m.data) c
+                   where c.session_id in (select o.id from old_sessions o)
+                      or m.type = 'sentiment' and m.agent <> 'application'
+                         and not exists (select from afterthought.sessions s where s.id = c.session_id)
+               ))
+        union all
+        select 'profiles'
+        from afterthought.profiles p, erased
+        where of_session is null and p.tenant = of_tenant and p.user_id = of_user and p.last_active_at <= erased.at
+        union all
+        -- An answer names a session by its identifier; what looks like one may be a name.
+        select 'requests'
+        from afterthought.requests r, erased
+        where r.tenant = of_tenant and r.user_id = of_user
+          and (of_session is null and r.created_at <= erased.at
+               or r.answer ->> 'session' in (select o.id::text from old_sessions o)
+               or r.answer ->> 'session' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                  and not exists (
+                      select from afterthought.sessions s
+                      where s.tenant = of_tenant and s.user_id = of_user
+                        and r.answer ->> 'session' in (s.id::text, s.session)
+                  ))
+        union all
+        select 'retractions'
+        from afterthought.retractions r, erased
+        where r.tenant = of_tenant
+          and (of_session is null and r.user_id = of_user and r.retracted_at <= erased.at
+               or r.scope = 'session' and r.scope_id in (select o.id::text from old_sessions o)
+               or r.scope = 'session'
+                  and not exists (select from afterthought.sessions s where s.id::text = r.scope_id))
+        union all
+        select 'holds'
+        from afterthought.holds h, erased
+        where of_session is null and h.tenant = of_tenant and h.user_id = of_user and h.created_at <= erased.at
+           or h.session_id in (select o.id from old_sessions o)
+        union all
+        select 'archive_objects'
+        from afterthought.archive_objects o, erased
+        where o.tenant = of_tenant and o.user_id = of_user and o.created_at <= erased.at
+          and (of_session is null or exists (
+              select from afterthought.sessions s where s.id = o.session_id and s.session = of_session
+          ))
+        union all
+        select 'webhook_deliveries'
+        from afterthought.webhook_deliveries d, erased
+        where d.tenant = of_tenant and d.user_id = of_user and d.created_at <= erased.at
+          and (of_session is null or d.payload #>> '{data,session}' = of_session)
+        -- What hangs off a session or a memory that is not there belongs to nobody; of whoever is not known any more.
+        union all
+        select t.layer
+        from (
+            select 'event_index' as layer, session_id from afterthought.event_index where tenant = of_tenant
+            union all
+            select 'memory_evidence', session_id from afterthought.memory_evidence where tenant = of_tenant
+            union all
+            select 'cursors', session_id from afterthought.agent_cursors where tenant = of_tenant
+            union all
+            select 'runs', session_id from afterthought.agent_runs where tenant = of_tenant
+            union all
+            select 'ledger', session_id from afterthought.ledger where tenant = of_tenant
+            union all
+            select 'snapshots', session_id from afterthought.snapshots where tenant = of_tenant
+            union all
+            select 'checkpoints', session_id from afterthought.checkpoints where tenant = of_tenant
+            union all
+            select 'operations', session_id from afterthought.operations where tenant = of_tenant
+            union all
+            select 'holds', session_id from afterthought.holds where tenant = of_tenant and session_id is not null
+            union all
+            select 'archive_objects', session_id from afterthought.archive_objects where tenant = of_tenant
+        ) t
+        where not exists (select from afterthought.sessions s where s.id = t.session_id)
+        union all
+        select t.layer
+        from (
+            select 'memory_index' as layer, memory_id from afterthought.memory_index where tenant = of_tenant
+            union all
+            select 'memory_words', memory_id from afterthought.memory_words where tenant = of_tenant
+            union all
+            select 'memory_marks', memory_id from afterthought.memory_marks where tenant = of_tenant
+            union all
+            select 'memory_versions', memory_id from afterthought.memory_versions where tenant = of_tenant
+            union all
+            select 'memory_access', memory_id from afterthought.memory_access where tenant = of_tenant
+            union all
+            select 'reviews', memory_id from afterthought.reviews where tenant = of_tenant
+            union all
+            select 'webhook_deliveries', memory_id from afterthought.webhook_deliveries
+            where tenant = of_tenant and memory_id is not null
+        ) t
+        where not exists (select from afterthought.memories m where m.id = t.memory_id)
+        union all
+        select 'erasure without an end'
+        from afterthought.erasures e
+        where e.tenant = of_tenant and e.user_digest = afterthought.subject_digest(of_tenant, of_user)
+          and e.completed_at is null
+        union all
+        select 'never erased' from erased where erased.at is null
+    )
+    select l.layer, count(*) from left_over l group by l.layer;
+end;

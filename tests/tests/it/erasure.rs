@@ -10,6 +10,7 @@ mod mouths;
 mod open;
 mod sameness;
 mod scan;
+mod shared;
 mod stage;
 mod told;
 mod verify;

@@ -106,7 +106,8 @@ impl Deletes {
         let whole: [&(dyn ToSql + Sync); 3] = [&tenant, &user, &whose.by];
         try_join!(
             async {
-                if sessions.is_empty() {
+                // A memory that is erased by itself is not to be learned anew.
+                if touched.memories.is_empty() || !touched.digests.is_empty() {
                     Ok(0)
                 } else {
                     transaction.execute(&self.send_back, &relearned).await

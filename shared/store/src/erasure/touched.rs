@@ -79,7 +79,8 @@ impl Touched {
     ) -> Result<Self, Error> {
         let mut touched = Self { sessions: gone(sessions)?, ..Self::default() };
         let ids = touched.session_ids();
-        let values: [&(dyn ToSql + Sync); 4] = [&whose.tenant.as_str(), &whose.whole_user(), &ids, &whose.by];
+        let values: [&(dyn ToSql + Sync); 5] =
+            [&whose.tenant.as_str(), &whose.whole_user(), &ids, &whose.by, &whose.user.as_str()];
         for row in transaction.query(&looks.touched, &values).await? {
             let id: Uuid = row.try_get("id")?;
             if row.try_get("goes")? { touched.memories.push(id) } else { touched.shared.push(id) }

@@ -15,7 +15,7 @@ use crate::asking::ask;
 const SESSION: &str = "quagga-rider part 0";
 
 /// Rows that hang off a session or a memory that is not there, by layer, whoever's they were.
-const OF_NOBODY: [(&str, &str); 19] = [
+const OF_NOBODY: [(&str, &str); 20] = [
     ("memories", "insert into memories (id, tenant, user_id, session_id, scope, type, key, content, confidence, agent, model, valid_from)
         values (gen_random_uuid(), 'acme', 'ada', $gone, 'user', 'fact', 'k', 'c', 1, 'a', 'm', now())"),
     ("retractions", "insert into retractions (memory_id, tenant, user_id, scope, scope_id, type, key, wording, reason)
@@ -45,6 +45,9 @@ const OF_NOBODY: [(&str, &str); 19] = [
     ("memory_access", "insert into memory_access values ($gone, 'acme', 1, now())"),
     ("webhook_deliveries", "insert into webhook_deliveries (endpoint_id, tenant, user_id, memory_id, payload)
         values (gen_random_uuid(), 'acme', 'ada', $gone, '{}')"),
+    ("memories", "insert into memories (id, tenant, user_id, scope, type, key, content, data, confidence, agent, model, valid_from)
+        values (gen_random_uuid(), 'acme', 'ada', 'user', 'sentiment', 'k', 'c',
+                jsonb_build_object('carried', jsonb_build_object($gone::text, '{}'::jsonb)), 1, 'a', 'm', now())"),
 ];
 
 /// Rows of the session itself.
