@@ -168,3 +168,77 @@ begin atomic
     )
     select l.layer, count(*) from left_over l group by l.layer;
 end;
+
+-- A session is made when it is written, not when the transaction began: whoever has waited for an erasure makes a new one, which is
+-- later than the erasure. And no event is earlier than its session.
+--
+--   afterthought.open_since   when the open session was made, in microseconds since 1970, where that is after this transaction began
+alter table afterthought.sessions alter column created_at set default clock_timestamp();
+
+-- As in 0002, with that.
+create or replace function afterthought.continue_session() returns trigger
+language plpgsql
+as $$
+begin
+    new.session_id := current_setting('afterthought.open_id');
+    new.version :=
+        set_config('afterthought.open_head', (current_setting('afterthought.open_head')::bigint + 1)::text, true);
+    if current_setting('afterthought.open_since', true) <> '' and new.created_at = now() then
+        new.created_at :=
+            timestamptz 'epoch' + current_setting('afterthought.open_since')::bigint * interval '1 microsecond';
+    end if;
+    return new;
+end
+$$;
+
+create or replace function afterthought.open_session() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+as $$
+declare
+    opened record;
+    moment timestamptz;
+begin
+    if current_setting('afterthought.open_head', true) <> current_setting('afterthought.open_written', true) then
+        perform afterthought.write_head();
+    end if;
+    update afterthought.sessions
+    set head_version = head_version + 1, last_event_at = greatest(now(), created_at)
+    where tenant = new.tenant and user_id = new.user_id and session = new.session
+    returning id, head_version, created_at, afterthought.remember_open(sessions) into opened;
+    if not found then
+        if not exists (select from afterthought.tenants where tenant = new.tenant) then
+            raise exception 'tenant % is unknown: insert it into afterthought.tenants first',
+                    coalesce(quote_literal(new.tenant), 'null')
+                using errcode = 'foreign_key_violation', schema = 'afterthought', table = 'messages', column = 'tenant';
+        end if;
+        moment := clock_timestamp();
+        insert into afterthought.sessions (tenant, user_id, session, head_version, created_at, last_event_at)
+        values (new.tenant, new.user_id, new.session, 1, moment, moment)
+        on conflict (tenant, user_id, session) do update
+            set head_version = sessions.head_version + 1, last_event_at = greatest(now(), sessions.created_at)
+        returning id, head_version, created_at, afterthought.remember_open(sessions) into opened;
+    end if;
+    new.session_id := opened.id;
+    new.version := opened.head_version;
+    if new.created_at = now() then
+        new.created_at := greatest(new.created_at, opened.created_at);
+    end if;
+    return new;
+end
+$$;
+
+-- As in 0029, with that.
+create or replace function afterthought.remember_open(opened afterthought.sessions) returns void
+language sql
+as $$
+    select set_config('afterthought.open', opened.tenant || e'\x1f' || opened.user_id || e'\x1f' || opened.session, true),
+           set_config('afterthought.open_id', opened.id::text, true),
+           set_config('afterthought.open_head', opened.head_version::text, true),
+           set_config('afterthought.open_written', opened.head_version::text, true),
+           set_config('afterthought.open_guard', coalesce((
+               select nullif((t.settings -> 'guard')::text, 'null') from afterthought.tenants t where t.tenant = opened.tenant), ''), true),
+           set_config('afterthought.open_since',
+                      case when opened.created_at > now()
+                           then (extract(epoch from opened.created_at) * 1000000)::bigint::text
+                           else '' end, true);
+$$;

@@ -6,9 +6,12 @@
 -- $16 and $17 for one that is not history already.
 insert into afterthought.memories
     (tenant, user_id, session_id, agent, model, status,
-     pinned, id, scope, type, key, content, data, confidence, valid_from, on_conflict, review_reason, valid_to, superseded_by)
+     created_at, pinned, id, scope, type, key, content, data, confidence, valid_from, on_conflict, review_reason, valid_to,
+     superseded_by)
 select $1, case when new.scope = 'global' then null else $2 end, $3, $4, $5,
        case when new.review_reason is null then 'active' else 'pending_review' end,
+       -- Not earlier than the session, which may have been made when this transaction had waited for an erasure.
+       greatest(now(), (select s.created_at from afterthought.sessions s where s.id = $3)),
        exists (select from afterthought.memories old where old.superseded_by = new.id and old.pinned), new.*
 from unnest($6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[], $12::real[], $13::timestamptz[],
             $14::text[], $15::text[], $16::timestamptz[], $17::uuid[])
