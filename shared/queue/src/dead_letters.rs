@@ -3,7 +3,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName,
+};
 use domain::Envelope;
 use jiff::Timestamp;
 
@@ -69,7 +71,8 @@ impl DeadLetter {
 pub struct LookedThrough {
     /// How many letters were done with.
     pub done: usize,
-    /// Whether there may be more than were looked at.
+    /// Whether there may be more than were looked at: too many, some that somebody else has received and may give back, or some
+    /// behind those that came round again.
     pub is_cut: bool,
 }
 
@@ -124,7 +127,7 @@ impl Publisher {
     /// as far as those before them are deleted.
     ///
     /// Whatever is left is hidden for a minute at most: at the end, or when that minute is over, it can be received
-    /// again. A letter that was picked and could not be deleted is an error, and comes back.
+    /// again. What somebody else has received is not seen, and the look is cut then. A letter that was picked and could not be deleted is an error, and comes back.
     pub async fn purge_letters(
         &self,
         queue_url: &str,
@@ -169,12 +172,13 @@ impl Publisher {
         mut pick: impl FnMut(&DeadLetter) -> bool,
     ) -> Result<LookedThrough, NotLookedThrough> {
         let (mut done, mut seen, mut left) = (0, HashSet::new(), Vec::new());
+        let mut came_again = false;
         let end = loop {
             let letters = match self.receive_letters(queue_url).await {
                 Ok(letters) => letters,
                 Err(failed) => break Err(failed),
             };
-            let known = seen.len();
+            let (known, received) = (seen.len(), letters.len());
             let (picked, others): (Vec<DeadLetter>, Vec<DeadLetter>) = letters
                 .into_iter()
                 .partition(|letter| seen.insert(letter.message_id.clone()) && pick(letter));
@@ -184,9 +188,12 @@ impl Publisher {
                 break Err(failed);
             }
             done += picked.len();
-            // Nothing new: the queue is empty, or has begun to hand out again what was left.
+            // What was seen before is hidden for as long as a look should take.
+            came_again |= seen.len() - known < received;
+            // Nothing new: the queue is empty, has begun to hand out again what was left, or somebody else has the rest.
             if seen.len() == known {
-                break Ok(false);
+                let held = seen.len() - done;
+                break self.in_flight(queue_url).await.map(|in_flight| came_again || in_flight > held);
             }
             if seen.len() >= most {
                 break Ok(true);
@@ -216,6 +223,21 @@ impl Publisher {
             .await
             .map_err(Failed::call)?;
         Ok(received.messages.unwrap_or_default().into_iter().map(DeadLetter::of).collect())
+    }
+
+    /// About how many messages of a queue somebody has received who has not done with them.
+    async fn in_flight(&self, queue_url: &str) -> Result<usize, Failed> {
+        let name = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        let answer = self
+            .client()
+            .get_queue_attributes()
+            .queue_url(queue_url)
+            .attribute_names(name.clone())
+            .send()
+            .await
+            .map_err(Failed::call)?;
+        let count = answer.attributes.as_ref().and_then(|attributes| attributes.get(&name)?.parse().ok());
+        count.ok_or_else(|| Failed(format!("SQS did not answer with {name}"), None))
     }
 
     /// Has letters become what they are to become.

@@ -185,3 +185,52 @@ async fn what_is_the_senders_fault_is_not_sent_again() {
     assert_eq!(versions(&error.envelopes), [1].into());
     assert_eq!(*calls.lock().unwrap(), [2]);
 }
+
+/// SQS as it hands out the same letter again and again, and says how many it has handed out.
+async fn hands_out(letters: &'static [&'static str], in_flight: usize) -> (TestAws, Publisher) {
+    let aws = TestAws::create().await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut received = letters.iter();
+        while let Ok((connection, _)) = listener.accept().await {
+            let mut connection = BufReader::new(connection);
+            while let Some(call) = read(&mut connection).await {
+                let answer = if call.get("MaxNumberOfMessages").is_some() {
+                    let message = |id: &&str| json!({"MessageId": id, "Body": "x", "ReceiptHandle": id});
+                    json!({ "Messages": received.next().iter().map(|id| message(id)).collect::<Vec<_>>() })
+                } else if call.get("AttributeNames").is_some() {
+                    json!({"Attributes": {"ApproximateNumberOfMessagesNotVisible": in_flight.to_string()}})
+                } else {
+                    json!({"Successful": [], "Failed": []})
+                };
+                let answer = answer.to_string();
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length:";
+                let answer = format!("{head} {}\r\n\r\n{answer}", answer.len());
+                connection.get_mut().write_all(answer.as_bytes()).await.unwrap();
+            }
+        }
+    });
+    let config = aws.config().to_builder().endpoint_url(endpoint).build();
+    (aws, Publisher::new(aws_sdk_sqs::Client::new(&config)))
+}
+
+#[tokio::test]
+async fn a_look_at_dead_letters_is_cut_when_one_comes_again_or_somebody_else_has_some() {
+    let cases: [(&[&str], usize, bool); 5] = [
+        (&[], 0, false),
+        (&["a", "b"], 2, false),
+        // Two are held by this look, and one by somebody else.
+        (&["a", "b"], 3, true),
+        (&[], 1, true),
+        // The look took so long that what it saw first is not hidden any more.
+        (&["a", "b", "a"], 2, true),
+    ];
+    for (letters, in_flight, is_cut) in cases {
+        let letters: &'static [&'static str] =
+            Vec::leak(letters.iter().map(|id| &*String::leak((*id).to_owned())).collect());
+        let (_aws, publisher) = hands_out(letters, in_flight).await;
+        let looked = publisher.look_at_letters("http://queue", 100, |_| {}).await.unwrap();
+        assert_eq!(looked.is_cut, is_cut, "{letters:?}, {in_flight} in flight");
+    }
+}

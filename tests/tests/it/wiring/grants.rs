@@ -51,15 +51,25 @@ pub(super) fn operator_may(template: &Template, action: &str, queue: &str) -> bo
     else {
         return false;
     };
-    let statements = recall["Policies"]
-        .as_sequence()
-        .into_iter()
-        .flatten()
-        .filter(|policy| policy["Fn::If"][0].as_str() == Some("HasAdminApi"))
-        .filter_map(|policy| policy["Fn::If"][1]["Statement"].as_sequence())
-        .flatten();
+    let policies = recall["Policies"].as_sequence().into_iter().flatten();
+    let of_operators = policies.filter(|policy| policy["Fn::If"][0].as_str() == Some("HasAdminApi"));
+    allow(of_operators.map(|policy| &policy["Fn::If"][1]), action, queue)
+}
+
+/// Whether the janitor has a statement that allows an action on a queue, whatever the parameters.
+pub(super) fn janitor_may(template: &Template, action: &str, queue: &str) -> bool {
+    let functions = template.resources("AWS::Serverless::Function");
+    let janitor = functions.values().find(|function| string(function, "FunctionName") == "janitor");
+    let policies = janitor.and_then(|janitor| janitor["Policies"].as_sequence()).into_iter().flatten();
+    allow(policies, action, queue)
+}
+
+/// Whether one of these policies has a statement that allows an action on a queue.
+fn allow<'a>(policies: impl Iterator<Item = &'a Value>, action: &str, queue: &str) -> bool {
+    let mut statements = policies.filter_map(|policy| policy["Statement"].as_sequence()).flatten();
     let listed = |value: &Value| value.as_sequence().cloned().unwrap_or_else(|| vec![value.clone()]);
-    statements
-        .filter(|statement| listed(&statement["Action"]).iter().any(|one| one.as_str() == Some(action)))
-        .any(|statement| listed(&statement["Resource"]).iter().any(|one| referred(Some(one)) == queue))
+    statements.any(|statement| {
+        listed(&statement["Action"]).iter().any(|one| one.as_str() == Some(action))
+            && listed(&statement["Resource"]).iter().any(|one| referred(Some(one)) == queue)
+    })
 }

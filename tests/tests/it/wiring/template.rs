@@ -8,7 +8,7 @@ use domain::{Envelope, WakeUp};
 use local::template::Template;
 use serde_yaml_ng::Value;
 
-use super::grants::{may_send, operator_may, referred, role_may_send, string};
+use super::grants::{janitor_may, may_send, operator_may, referred, role_may_send, string};
 
 pub(super) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -37,6 +37,10 @@ pub(super) const ORDERED: [(&str, &str, &str, &str); 1] =
 pub(super) const WOKEN: &str = "WAKE_UP_QUEUES";
 
 pub(super) const SCHEDULED: &str = "SCHEDULED_QUEUES";
+
+/// What it takes to look through dead letters.
+const LOOKING: [&str; 4] =
+    ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"];
 
 /// Queues of functions that think about nothing, each by the variable that names it.
 pub(super) const OWN: [(&str, &str); 2] = [("JANITOR_QUEUE", "janitor"), ("NOTIFIER_QUEUE", "notifier")];
@@ -129,11 +133,15 @@ pub(super) fn queues(template: &Template) -> Vec<String> {
         if !may_send(template, agent, dead) {
             problems.push(format!("{agent} may not send to {dead}"));
         }
-        for (action, queue) in
-            [("sqs:SendMessage", queue.as_str()), ("sqs:ReceiveMessage", dead), ("sqs:DeleteMessage", dead)]
-        {
-            if !operator_may(template, action, queue) {
-                problems.push(format!("recall lacks {action} on {queue}"));
+        if !operator_may(template, "sqs:SendMessage", queue) {
+            problems.push(format!("recall lacks sqs:SendMessage on {queue}"));
+        }
+        for action in LOOKING {
+            if !operator_may(template, action, dead) {
+                problems.push(format!("recall lacks {action} on {dead}"));
+            }
+            if !janitor_may(template, action, dead) {
+                problems.push(format!("janitor lacks {action} on {dead}"));
             }
         }
     }
