@@ -14,15 +14,15 @@ use crate::{Error, Hot};
 const ITEMS_AT_ONCE: i32 = 5;
 
 impl Hot {
-    /// The next items of a user that live at `now`, each as an object with its `kind`: pending turns with their `session`, others
-    /// with their `key`. And the key after which to go on; `None` when there are no more.
+    /// The next items of a user that live at `now`, each under its key as an object with its `kind`: pending turns with their
+    /// `session`, others with their `key`. And the key after which to go on; `None` when there are no more.
     pub async fn export(
         &self,
         tenant: &TenantId,
         user: &UserId,
         after: Option<&str>,
         now: Timestamp,
-    ) -> Result<(Vec<String>, Option<String>), Error> {
+    ) -> Result<(Vec<(String, String)>, Option<String>), Error> {
         let partition = AttributeValue::S(Key::user(tenant, user));
         let start = after.map(|after| {
             let sort = ("sk".to_owned(), AttributeValue::S(after.to_owned()));
@@ -48,7 +48,7 @@ impl Hot {
             let key = item.remove("sk");
             item.remove("pk");
             let key = key.as_ref().and_then(|key| key.as_s().ok()).map_or("", String::as_str);
-            lines.push(line(session, key, from_item(item)?).to_string());
+            lines.push((key.to_owned(), line(session, key, from_item(item)?).to_string()));
         }
         let last = answer.last_evaluated_key.as_ref().and_then(|key| key.get("sk"));
         Ok((lines, last.and_then(|last| last.as_s().ok()).cloned()))

@@ -9,11 +9,14 @@ from (
     from (
         select '00000000-0000-0000-0000-000000000000'::uuid as id, d.id as number, ''::text as name,
                jsonb_build_object('kind', 'delivery') || to_jsonb(d) as line
-        from afterthought.webhook_deliveries d
-        where d.tenant = $1 and d.user_id = $2
-          and ('00000000-0000-0000-0000-000000000000'::uuid, d.id, ''::text) > ($3::uuid, $4::bigint, $5::text)
-        order by 2
-        limit $6::bigint
+        from (
+            select d.*
+            from afterthought.webhook_deliveries d
+            where d.tenant = $1 and d.user_id = $2
+              and ('00000000-0000-0000-0000-000000000000'::uuid, d.id, ''::text) > ($3::uuid, $4::bigint, $5::text)
+            order by d.id
+            limit $6::bigint
+        ) d
     ) l
 ) lines
 where before < $7::bigint

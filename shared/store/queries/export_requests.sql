@@ -9,10 +9,13 @@ from (
     from (
         select '00000000-0000-0000-0000-000000000000'::uuid as id, 0::bigint as number, r.key as name,
                jsonb_build_object('kind', 'request') || to_jsonb(r) as line
-        from afterthought.requests r
-        where r.tenant = $1 and r.user_id = $2 and ('00000000-0000-0000-0000-000000000000'::uuid, 0::bigint, r.key) > ($3::uuid, $4::bigint, $5::text)
-        order by 3
-        limit $6::bigint
+        from (
+            select r.*
+            from afterthought.requests r
+            where r.tenant = $1 and r.user_id = $2 and ('00000000-0000-0000-0000-000000000000'::uuid, 0::bigint, r.key) > ($3::uuid, $4::bigint, $5::text)
+            order by r.key
+            limit $6::bigint
+        ) r
     ) l
 ) lines
 where before < $7::bigint

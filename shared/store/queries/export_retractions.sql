@@ -9,10 +9,13 @@ from (
     from (
         select r.memory_id as id, 0::bigint as number, ''::text as name,
                jsonb_build_object('kind', 'retraction') || to_jsonb(r) as line
-        from afterthought.retractions r
-        where r.tenant = $1 and r.user_id = $2 and (r.memory_id, 0::bigint, ''::text) > ($3::uuid, $4::bigint, $5::text)
-        order by 1
-        limit $6::bigint
+        from (
+            select r.*
+            from afterthought.retractions r
+            where r.tenant = $1 and r.user_id = $2 and (r.memory_id, 0::bigint, ''::text) > ($3::uuid, $4::bigint, $5::text)
+            order by r.memory_id
+            limit $6::bigint
+        ) r
     ) l
 ) lines
 where before < $7::bigint

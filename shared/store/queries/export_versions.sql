@@ -9,12 +9,15 @@ from (
     from (
         select v.memory_id as id, v.version as number, ''::text as name,
                jsonb_build_object('kind', 'memory_version') || to_jsonb(v) as line
-        from afterthought.memories m
-        join afterthought.memory_versions v on v.memory_id = m.id
-        where m.tenant = $1 and (case when m.user_id is null then '' else m.user_id end) = $2
-          and (v.memory_id, v.version, ''::text) > ($3::uuid, $4::bigint, $5::text)
-        order by 1, 2
-        limit $6::bigint
+        from (
+            select v.*
+            from afterthought.memories m
+            join afterthought.memory_versions v on v.memory_id = m.id
+            where m.tenant = $1 and (case when m.user_id is null then '' else m.user_id end) = $2
+              and (v.memory_id, v.version, ''::text) > ($3::uuid, $4::bigint, $5::text)
+            order by v.memory_id, v.version
+            limit $6::bigint
+        ) v
     ) l
 ) lines
 where before < $7::bigint

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{Error, Store};
 
-/// So many lines are read at a time.
+/// So many lines are read at a time, and so many sessions looked at for them.
 const LINES_AT_ONCE: i64 = 500;
 
 /// What is exported, in this order. What is derived from it is not: vectors, words, marks, snapshots.
@@ -51,11 +51,20 @@ impl ExportPosition {
     }
 }
 
+/// A line of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportLine {
+    /// An object with its `kind`.
+    pub text: String,
+    /// Its place: what follows it comes after.
+    pub at: ExportPosition,
+}
+
 /// A part of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportPage {
-    /// Objects, one a line, each with its `kind`.
-    pub lines: Vec<String>,
+    /// Its lines.
+    pub lines: Vec<ExportLine>,
     /// Where the next part begins; a later layer when this one has no more.
     pub next: ExportPosition,
 }
@@ -64,8 +73,9 @@ impl Store {
     /// How many layers an export has.
     pub const EXPORT_LAYERS: usize = LAYERS.len();
 
-    /// The next lines of a layer: at least one when there is one, and no more than about so many bytes of them. What is
-    /// written meanwhile is in it or not; what was there from the first page to the last is in it once.
+    /// The next lines of a layer: no more than so many bytes of them and one line. A page without any may come before others of
+    /// its layer: of sessions that have nothing of it. What is written meanwhile is in it or not; what was there from the first
+    /// page to the last is in it once.
     pub async fn export(
         &self,
         tenant: &TenantId,
@@ -89,22 +99,29 @@ impl Store {
             &LINES_AT_ONCE,
             &most_bytes,
         ];
-        let ((), rows, ()) =
+        let ((), mut rows, ()) =
             try_join!(transaction.begin(), transaction.query(&export, &values), transaction.commit())?;
         transaction.end();
-        let Some(last) = rows.last() else { return Ok(ExportPage { lines: Vec::new(), next: next_layer }) };
-        let next = ExportPosition {
-            layer: after.layer,
-            id: last.try_get("id")?,
-            number: last.try_get("number")?,
-            name: last.try_get("name")?,
+        let place = |row: &Row| {
+            Ok::<_, Error>(ExportPosition {
+                layer: after.layer,
+                id: row.try_get("id")?,
+                number: row.try_get("number")?,
+                name: row.try_get("name")?,
+            })
         };
-        let lines = if after.layer == EVENTS {
+        let Some(last) = rows.last() else { return Ok(ExportPage { lines: Vec::new(), next: next_layer }) };
+        let next = place(last)?;
+        if last.try_get::<_, Option<&str>>("line")?.is_none() {
+            rows.pop();
+        }
+        let texts: Vec<String> = if after.layer == EVENTS {
             self.whole_lines(tenant, &rows).await?
         } else {
             rows.iter().map(|row| row.try_get("line")).collect::<Result<_, _>>()?
         };
-        Ok(ExportPage { lines, next })
+        let lines = texts.into_iter().zip(&rows).map(|(text, row)| Ok(ExportLine { text, at: place(row)? }));
+        Ok(ExportPage { lines: lines.collect::<Result<_, Error>>()?, next })
     }
 
     /// Lines of events, those from the archive as it has them.

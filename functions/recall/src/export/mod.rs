@@ -1,25 +1,28 @@
 //! Everything about a user, as JSON Lines.
 
 mod cursor;
+mod page;
 
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::{TenantId, UserId};
+use jiff::SignedDuration;
 use serde::Deserialize;
-use store::{ExportPosition, Store};
+use store::{ExportLine, ExportPosition, Store};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::cursor::Cursor;
+use self::page::Page;
 use crate::Parts;
 use crate::http::{Caller, OfUser, PathOf, Problem, Query, Shared, postgres_is_down};
 
 /// The header with the place where the next page begins.
 const NEXT_HEADER: HeaderName = HeaderName::from_static("afterthought-next");
-/// A page is ended when it has so many bytes: an answer of a function has 6 MB at most, and a line some three.
-const PAGE_BYTES: usize = 2 * 1024 * 1024;
+/// A page is ended when it took so long to find what is in it, be it nothing.
+const PAGE_TIME: SignedDuration = SignedDuration::from_secs(4);
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(export))
@@ -73,30 +76,35 @@ impl Parts {
         user: &UserId,
         mut at: ExportPosition,
     ) -> Result<(String, Option<ExportPosition>), Problem> {
-        let mut text = String::new();
-        while text.len() < PAGE_BYTES {
+        let mut page = Page::default();
+        let begun = (self.now)();
+        while page.room() > 0 && (self.now)().duration_since(begun) < PAGE_TIME {
             let (lines, next) = if at.layer < Store::EXPORT_LAYERS {
-                let page = self.store.export(tenant, user, &at, PAGE_BYTES - text.len()).await;
-                let page = page.map_err(|error| postgres_is_down(&error))?;
-                (page.lines, Some(page.next))
+                let part = self.store.export(tenant, user, &at, page.room()).await;
+                let part = part.map_err(|error| postgres_is_down(&error))?;
+                (part.lines, Some(part.next))
             } else {
                 let after = (!at.name.is_empty()).then_some(at.name.as_str());
-                let page = self.hot.export(tenant, user, after, (self.now)()).await;
-                let (lines, last) = page.map_err(|error| {
+                let part = self.hot.export(tenant, user, after, (self.now)()).await;
+                let (lines, last) = part.map_err(|error| {
                     tracing::error!(%error, "hot state was not exported");
                     Problem::unavailable("the hot state")
                 })?;
-                (lines, last.map(|name| ExportPosition { name, ..ExportPosition::beginning(at.layer) }))
+                let place = |name| ExportPosition { name, ..ExportPosition::beginning(at.layer) };
+                let lines = lines.into_iter().map(|(key, text)| ExportLine { text, at: place(key) });
+                (lines.collect(), last.map(place))
             };
             for line in lines {
-                text.push_str(&line);
-                text.push('\n');
+                if !page.takes(line.text) {
+                    return Ok((page.into_text(), Some(at)));
+                }
+                at = line.at;
             }
             match next {
                 Some(next) => at = next,
-                None => return Ok((text, None)),
+                None => return Ok((page.into_text(), None)),
             }
         }
-        Ok((text, Some(at)))
+        Ok((page.into_text(), Some(at)))
     }
 }

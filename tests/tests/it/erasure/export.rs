@@ -109,3 +109,80 @@ async fn everything_of_a_user_is_exported_once_and_nothing_of_anybody_else() {
     let (status, refused) = stage.ask_for_text("GET", "/v1/users/nobody/export?after=x", Value::Null).await;
     assert!(status == 400 && refused.contains("after"), "{refused}");
 }
+
+/// Twelve hundred sessions of one event each, of which the last has checkpoints and an operation.
+async fn many_sessions(stage: &Stage) {
+    let fill = "insert into afterthought.messages (tenant, user_id, session, role, content)
+                select 'acme', 'quagga-rider', 's' || n, 'user', 'said ' || n from generate_series(1, 1200) n;
+                insert into afterthought.checkpoints
+                    (session_id, sequence, tenant, node_id, through, schema_version, state, whole, patches, chain_bytes, state_bytes, checksum)
+                select s.id, n, 'acme', 'node', 0, 1, '{}', n, 0, 2, 2, sha256('s')
+                from (select id from afterthought.sessions order by id desc limit 1) s, generate_series(1, 3) n;
+                insert into afterthought.operations (session_id, id, tenant, name, input, lease_until)
+                select id, 1, 'acme', 'look', '{}', now() from afterthought.sessions order by id desc limit 1";
+    for statement in fill.split(';') {
+        stage.owner.batch_execute(statement).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_have_nothing_end_no_export() {
+    let stage = Stage::set().await;
+    many_sessions(&stage).await;
+    let text = pages(&stage).await.concat();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let count = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).count();
+    assert_eq!(
+        ["session", "event", "checkpoint", "operation"].map(count),
+        [1200, 1200, 3, 1],
+        "{} lines",
+        lines.len()
+    );
+    let said: BTreeSet<&str> = lines.iter().filter_map(|line| line["content"].as_str()).collect();
+    assert_eq!(said.len(), 1200, "each once");
+}
+
+/// How many rows of a table a plan has read, not counting those of which the index was enough.
+fn rows_read(plan: &Value, table: &str) -> f64 {
+    let number = |name: &str| plan[name].as_f64().unwrap_or_default();
+    let own = if plan["Relation Name"] == table && plan["Node Type"] != "Index Only Scan" {
+        (number("Actual Rows") + number("Rows Removed by Filter")) * number("Actual Loops")
+    } else {
+        0.0
+    };
+    own + plan["Plans"].as_array().into_iter().flatten().map(|plan| rows_read(plan, table)).sum::<f64>()
+}
+
+#[tokio::test]
+async fn a_page_of_an_export_reads_no_more_than_it_holds() {
+    let stage = Stage::set().await;
+    let fill = "insert into afterthought.messages (tenant, user_id, session, role, content)
+                select 'acme', 'quagga-rider', 's' || s, 'user', repeat('x', 20000)
+                from generate_series(1, 300) s, generate_series(1, 20) n;
+                insert into afterthought.checkpoints
+                    (session_id, sequence, tenant, node_id, through, schema_version, state, whole, patches, chain_bytes, state_bytes, checksum)
+                select s.id, n, 'acme', 'node', 0, 1, repeat('x', 20000), n, 0, 2, 2, sha256('s')
+                from afterthought.sessions s, generate_series(1, 20) n;
+                vacuum analyze";
+    for statement in fill.split(';') {
+        stage.owner.batch_execute(statement).await.unwrap();
+    }
+    let client = stage.database.client().await.unwrap();
+    client.batch_execute("set plan_cache_mode = force_custom_plan").await.unwrap();
+    // A hundred lines have two megabytes.
+    for (table, sql) in [
+        ("session_events", include_str!("../../../../shared/store/queries/export_events.sql")),
+        ("checkpoints", include_str!("../../../../shared/store/queries/export_checkpoints.sql")),
+    ] {
+        let prepare =
+            format!("prepare page_of_{table} (text, text, uuid, bigint, text, bigint, bigint) as {sql}");
+        client.batch_execute(&prepare).await.unwrap();
+        let explain = format!(
+            "explain (analyze, format json) execute page_of_{table}
+             ('acme', 'quagga-rider', '00000000-0000-0000-0000-000000000000', -1, '', 500, 2097152)"
+        );
+        let plan: Value = client.query_one(&explain, &[]).await.unwrap().get(0);
+        let read = rows_read(&plan[0]["Plan"], table);
+        assert!((100.0..1500.0).contains(&read), "{read} of 6000 rows of {table} are read: {plan:#}");
+    }
+}
