@@ -1,6 +1,6 @@
 use domain::{Retention, TenantId};
-use jiff::{SignedDuration, Timestamp};
-use store::{Archived, IdleSession, Old, SessionPath, Tidying, orphaned_before};
+use jiff::Timestamp;
+use store::{Archived, IdleSession, SessionPath, idle_before, orphaned_before, writers_ended_before};
 
 use crate::{Error, Janitor, Worked};
 
@@ -12,8 +12,6 @@ const OBJECTS_AT_ONCE: u32 = 20;
 const KEYS_AT_ONCE: usize = 1_000;
 /// So often, in one tick, for one tenant; the next day's goes on there.
 const MOST_LOOKS: u32 = 50;
-/// A writer that began so long ago has ended: longer than a function runs.
-const LONGEST_WRITER: SignedDuration = SignedDuration::from_mins(20);
 
 impl Janitor {
     /// Deletes objects that nothing stands for, brings back sessions that somebody went on with, and archives those in which
@@ -25,7 +23,7 @@ impl Janitor {
         until: Timestamp,
     ) -> Result<Worked, Error> {
         let now = (self.now)();
-        let ended = now.saturating_sub(LONGEST_WRITER).unwrap_or(Timestamp::MIN);
+        let ended = writers_ended_before(now);
         loop {
             if self.is_over(until) {
                 return Ok(Worked::OutOfTime);
@@ -36,10 +34,7 @@ impl Janitor {
                 break;
             }
         }
-        let request_key = self.keeper.request_key();
-        let idle =
-            Old::by(periods, request_key, now, SESSIONS_AT_ONCE).find(|old| old.what == Tidying::Sessions);
-        let idle_since = idle.map(|old| old.before);
+        let idle_since = idle_before(periods, now);
         for session in
             self.keeper.sessions_to_restore(tenant, idle_since.unwrap_or(Timestamp::UNIX_EPOCH)).await?
         {

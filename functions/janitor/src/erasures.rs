@@ -1,9 +1,12 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::{Envelope, SessionId, TenantId, UserId, WakeUp};
+use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use queue::Addressed;
+use queue::{Addressed, LookedThrough};
+use runtime::user_as_a_whole;
 use store::{Counts, ErasedSubject, OpenErasure};
+use uuid::Uuid;
 
 use crate::{Error, Janitor, LONGEST_WAIT, Worked};
 
@@ -13,8 +16,17 @@ const ROWS_AT_ONCE: u32 = 5_000;
 const OBJECTS_AT_ONCE: u32 = 20;
 /// How many erasures of a tenant are read at a time.
 const ERASURES_AT_ONCE: u16 = 100;
+/// How many sessions are swept before the time is looked at.
+const SESSIONS_AT_ONCE: u16 = 100;
 /// How many dead letters of a queue are looked at.
 const MOST_LETTERS: usize = 10_000;
+/// So many erasures are completed at a time: those behind them that take all the time there is take nothing away from them.
+const COMPLETED_AT_ONCE: usize = 50;
+/// Completing has at least this part of the time, or so long.
+const COMPLETING_PART: i32 = 4;
+const COMPLETING_TIME: SignedDuration = SignedDuration::from_mins(2);
+/// No erasure has more than this part of the time that is left, so that one of many sessions leaves some to the others.
+const ONE_PART: i32 = 4;
 
 /// How far an erasure has come.
 enum Further {
@@ -22,6 +34,35 @@ enum Further {
     /// The last look is as far away.
     Settling(SignedDuration),
     Settled(Box<OpenErasure>),
+}
+
+/// What became of erasures that had settled.
+enum Completed {
+    All,
+    /// Of one there are rows left, or something failed with it.
+    Some,
+    /// None: dead letters could not be looked through.
+    None,
+}
+
+/// What one tick has done for erasures so far.
+#[derive(Default)]
+struct Course {
+    settled: Vec<OpenErasure>,
+    gone: Gone,
+    /// The complete ones of each tenant.
+    complete: HashMap<TenantId, Vec<Uuid>>,
+    /// When there is something to look at again.
+    settling: Option<SignedDuration>,
+    is_out_of_time: bool,
+    /// Whether dead letters could not be looked through: they will not be a moment later.
+    is_held_up: bool,
+}
+
+impl Course {
+    fn look_again_in(&mut self, rest: SignedDuration) {
+        self.settling = Some(self.settling.map_or(rest, |soonest| soonest.min(rest)));
+    }
 }
 
 /// What messages are known by that are about what was erased.
@@ -61,51 +102,74 @@ impl Gone {
 }
 
 impl Janitor {
-    /// Clears away what erasures have left, and completes those that have settled.
+    /// Clears away what erasures have left, completes those that have settled, and frees the space of what they had.
     pub(crate) async fn finish_erasures(
         &self,
         tenants: impl Iterator<Item = &TenantId>,
         until: Timestamp,
-    ) -> Result<Worked, Error> {
-        let (mut settled, mut gone) = (Vec::new(), Gone::default());
-        let mut settling: Option<SignedDuration> = None;
+    ) -> Worked {
+        let mut course = Course::default();
+        let reserved = (self.part_of(until, COMPLETING_PART)).min(COMPLETING_TIME);
+        let clearing_until = until.saturating_sub(reserved.max(SignedDuration::ZERO)).unwrap_or(until);
         for tenant in tenants {
-            let mut after = None;
-            loop {
-                let open = match self.keeper.open_erasures(tenant, after, ERASURES_AT_ONCE).await {
-                    Ok(open) => open,
+            self.finish_erasures_of(tenant, clearing_until, until, &mut course).await;
+        }
+        self.complete(&mut course, until).await;
+        self.free(&course, until).await;
+        match course.settling {
+            _ if course.is_out_of_time => Worked::OutOfTime,
+            Some(rest) => Worked::Settling(rest),
+            None => Worked::Done,
+        }
+    }
+
+    async fn finish_erasures_of(
+        &self,
+        tenant: &TenantId,
+        clearing_until: Timestamp,
+        until: Timestamp,
+        course: &mut Course,
+    ) {
+        let mut after = None;
+        loop {
+            let open = match self.keeper.open_erasures(tenant, after, ERASURES_AT_ONCE).await {
+                Ok(open) => open,
+                Err(error) => {
+                    tracing::error!(%tenant, %error, "the erasures of a tenant could not be read");
+                    course.look_again_in(LONGEST_WAIT);
+                    return;
+                }
+            };
+            let Some(last) = open.last() else { return };
+            after = Some(last.position());
+            for erasure in open {
+                if self.is_over(clearing_until) {
+                    course.is_out_of_time = true;
+                    return;
+                }
+                let id = erasure.id;
+                let part = self.part_of(clearing_until, ONE_PART);
+                let its_end = (self.now)().saturating_add(part).unwrap_or(clearing_until);
+                match self.further(erasure, its_end, &mut course.gone).await {
+                    Ok(Further::OutOfTime) => course.is_out_of_time = true,
+                    Ok(Further::Settling(rest)) => course.look_again_in(rest),
+                    Ok(Further::Settled(erasure)) => course.settled.push(*erasure),
+                    // The others have nothing to do with it; what is left is looked for again soon.
                     Err(error) => {
-                        tracing::error!(%tenant, %error, "the erasures of a tenant could not be read");
-                        settling = Some(soonest(settling, LONGEST_WAIT));
-                        break;
+                        tracing::error!(erasure = %id, %error, "an erasure could not be taken further");
+                        course.look_again_in(LONGEST_WAIT);
                     }
-                };
-                let Some(last) = open.last() else { break };
-                after = Some(last.position());
-                for erasure in open {
-                    let id = erasure.id;
-                    match self.further(erasure, until, &mut gone).await {
-                        Ok(Further::OutOfTime) => return Ok(Worked::OutOfTime),
-                        Ok(Further::Settling(rest)) => settling = Some(soonest(settling, rest)),
-                        Ok(Further::Settled(erasure)) => settled.push(*erasure),
-                        // The others have nothing to do with it; what is left is looked for again soon.
-                        Err(error) => {
-                            tracing::error!(erasure = %id, %error, "an erasure could not be taken further");
-                            settling = Some(soonest(settling, LONGEST_WAIT));
-                        }
-                    }
+                }
+                if course.settled.len() >= COMPLETED_AT_ONCE {
+                    self.complete(course, until).await;
                 }
             }
         }
-        if !settled.is_empty() {
-            if self.is_over(until) {
-                return Ok(Worked::OutOfTime);
-            }
-            if !self.complete(&settled, &gone).await? {
-                settling = Some(soonest(settling, LONGEST_WAIT));
-            }
-        }
-        Ok(settling.map_or(Worked::Done, Worked::Settling))
+    }
+
+    /// A part of the time that is left; negative when none is.
+    fn part_of(&self, until: Timestamp, part: i32) -> SignedDuration {
+        until.duration_since((self.now)()) / part
     }
 
     /// Takes an erasure as far as it goes now.
@@ -187,29 +251,28 @@ impl Janitor {
         if !self.purge(erasure, until).await? {
             return Ok(false);
         }
-        let mut sessions = self.keeper.gone_sessions(tenant, *id).await?;
-        let mut items = 0;
-        match erasure.subject {
+        let items = match erasure.subject {
             ErasedSubject::Memory => {
+                let mut items = 0;
                 for (_, name) in &erasure.evident {
                     items += self.hot.erase_derived(tenant, user, Some(name)).await?;
                 }
                 let evident: Vec<SessionId> = erasure.evident.iter().map(|(session, _)| *session).collect();
-                items += self.hot.erase_runs(&evident).await?;
+                items + self.hot.erase_runs(&evident).await?
             }
-            ErasedSubject::User | ErasedSubject::Session => {
-                let accepted_by = erasure.erased_at;
-                items += self.hot.erase_late(tenant, user, session.as_deref(), accepted_by).await?;
-                items += self.hot.erase_runs(&sessions).await?;
+            ErasedSubject::User => {
+                let items = self.hot.erase_late(tenant, user, None, erasure.erased_at).await?;
+                items + self.hot.erase_runs(&[user_as_a_whole(tenant, user)]).await?
             }
+            ErasedSubject::Session => {
+                self.hot.erase_late(tenant, user, session.as_deref(), erasure.erased_at).await?
+            }
+        };
+        self.count(erasure, items, 0).await?;
+        if !self.sweep(erasure, until).await? {
+            return Ok(false);
         }
-        let objects = self.keeper.sweep_erased_archive(tenant, &sessions).await?;
-        metrics::counter!("Tidied", "What" => "archive_objects").increment(objects);
-        let mut counts = Counts::default();
-        counts.add("hot_items", i64::try_from(items).unwrap_or(i64::MAX));
-        counts.add("archive_objects", i64::try_from(objects).unwrap_or(i64::MAX));
-        self.keeper.count_erased(tenant, *id, &counts).await?;
-        gone.sessions.extend(sessions.drain(..));
+        gone.sessions.extend(self.keeper.gone_sessions(tenant, *id).await?);
         if erasure.subject != ErasedSubject::Memory {
             let said = gone.said.entry((tenant.clone(), user.clone())).or_default();
             said.push((session.clone(), erasure.erased_at));
@@ -220,48 +283,132 @@ impl Janitor {
         Ok(true)
     }
 
-    /// Clears dead letters and freed rows away, and completes what has settled; whether that was all of it.
-    async fn complete(&self, settled: &[OpenErasure], gone: &Gone) -> Result<bool, Error> {
-        let mut looked = Vec::new();
-        for (agent, _) in self.routes.all() {
-            let Some(letters) = self.routes.dead_letters(agent) else { continue };
-            let through = self
-                .publisher
-                .purge_dead_letters(&letters, MOST_LETTERS, |envelope| gone.is_about(envelope))
-                .await?;
-            looked.push(through);
+    /// Deletes what hot state and the archive have under the identifiers of sessions that are gone, of so many after so many; whether
+    /// that was all of them. Those that are done with are noted, and the next tick goes on behind them.
+    async fn sweep(&self, erasure: &OpenErasure, until: Timestamp) -> Result<bool, Error> {
+        let mut after = None;
+        loop {
+            let sessions = self.keeper.sessions_to_sweep(erasure, after, SESSIONS_AT_ONCE).await?;
+            let Some(last) = sessions.last() else { return Ok(true) };
+            if self.is_over(until) {
+                return Ok(false);
+            }
+            after = Some(*last);
+            let items = self.hot.erase_runs(&sessions).await?;
+            let objects = self.keeper.sweep_erased_archive(&erasure.tenant, &sessions).await?;
+            metrics::counter!("Tidied", "What" => "archive_objects").increment(objects);
+            self.count(erasure, items, objects).await?;
+            self.keeper.mark_sessions_swept(erasure, &sessions).await?;
         }
-        if let Some(letters) = self.ingest_dead_letters.as_deref().filter(|_| !gone.said.is_empty()) {
-            looked.push(self.publisher.purge_letters(letters, MOST_LETTERS, |body| gone.holds(body)).await?);
+    }
+
+    /// Adds to a receipt what the last look has found.
+    async fn count(&self, erasure: &OpenErasure, items: u64, objects: u64) -> Result<(), Error> {
+        let mut counts = Counts::default();
+        counts.add("hot_items", i64::try_from(items).unwrap_or(i64::MAX));
+        counts.add("archive_objects", i64::try_from(objects).unwrap_or(i64::MAX));
+        if !counts.is_nothing() {
+            self.keeper.count_erased(&erasure.tenant, erasure.id, &counts).await?;
         }
+        Ok(())
+    }
+
+    /// Completes what has settled so far, unless dead letters about it may be left.
+    async fn complete(&self, course: &mut Course, until: Timestamp) {
+        let (settled, gone) = (std::mem::take(&mut course.settled), std::mem::take(&mut course.gone));
+        if settled.is_empty() {
+            return;
+        }
+        if course.is_held_up {
+            return course.look_again_in(LONGEST_WAIT);
+        }
+        if self.is_over(until) {
+            course.is_out_of_time = true;
+            return;
+        }
+        let completed = self.complete_settled(&settled, &gone, &mut course.complete).await;
+        let completed = completed.unwrap_or_else(|error| {
+            tracing::error!(%error, "dead letters could not be looked through, erasures stay open");
+            Completed::None
+        });
+        course.is_held_up = matches!(completed, Completed::None);
+        if !matches!(completed, Completed::All) {
+            course.look_again_in(LONGEST_WAIT);
+        }
+    }
+
+    /// Clears dead letters away, and completes what has settled.
+    async fn complete_settled(
+        &self,
+        settled: &[OpenErasure],
+        gone: &Gone,
+        complete: &mut HashMap<TenantId, Vec<Uuid>>,
+    ) -> Result<Completed, Error> {
+        let looked = self.clear_dead_letters(gone).await?;
         let deleted: usize = looked.iter().map(|through| through.done).sum();
         metrics::counter!("Tidied", "What" => "dead_letters").increment(deleted as u64);
         if looked.iter().any(|through| through.is_cut) {
             tracing::error!(
-                "a queue has more than {MOST_LETTERS} dead letters, erasures stay open until all of them can be looked through"
+                "dead letters could not all be looked through, erasures stay open: a queue has more than {MOST_LETTERS}, \
+                 or somebody else has some of them"
             );
-            return Ok(false);
+            return Ok(Completed::None);
         }
-        self.keeper.vacuum().await?;
         let mut is_all = true;
         for erasure in settled {
-            let left = self.keeper.complete_erasure(erasure).await?;
-            if left.is_nothing() {
-                metrics::counter!("ErasuresCompleted").increment(1);
-                tracing::info!(erasure = %erasure.id, "an erasure is complete");
-            } else {
-                is_all = false;
-                tracing::error!(erasure = %erasure.id, ?left, "rows of an erasure are left, the next tick looks again");
+            match self.keeper.complete_erasure(erasure).await {
+                Ok(left) if left.is_nothing() => {
+                    metrics::counter!("ErasuresCompleted").increment(1);
+                    tracing::info!(erasure = %erasure.id, "an erasure is complete");
+                    complete.entry(erasure.tenant.clone()).or_default().push(erasure.id);
+                }
+                Ok(left) => {
+                    is_all = false;
+                    tracing::error!(erasure = %erasure.id, ?left, "rows of an erasure are left, the next tick looks again");
+                }
+                Err(error) => {
+                    is_all = false;
+                    tracing::error!(erasure = %erasure.id, %error, "an erasure could not be completed");
+                }
             }
         }
-        self.keeper.vacuum_erasures().await?;
-        Ok(is_all)
+        Ok(if is_all { Completed::All } else { Completed::Some })
     }
-}
 
-/// The shorter of two waits, of which there may be but one.
-fn soonest(one: Option<SignedDuration>, other: SignedDuration) -> SignedDuration {
-    one.map_or(other, |one| one.min(other))
+    /// Deletes the dead letters that are about what is gone.
+    async fn clear_dead_letters(&self, gone: &Gone) -> Result<Vec<LookedThrough>, Error> {
+        let queues: HashSet<String> =
+            self.routes.all().filter_map(|(agent, _)| self.routes.dead_letters(agent)).collect();
+        let of_agents = queues.iter().map(|letters| {
+            self.publisher.purge_dead_letters(letters, MOST_LETTERS, |envelope| gone.is_about(envelope))
+        });
+        let mut looked = try_join_all(of_agents).await?;
+        if let Some(letters) = self.ingest_dead_letters.as_deref().filter(|_| !gone.said.is_empty()) {
+            looked.push(self.publisher.purge_letters(letters, MOST_LETTERS, |body| gone.holds(body)).await?);
+        }
+        Ok(looked)
+    }
+
+    /// Has the space of what is complete used again, and takes it out of the statistics, as far as there is time: nothing waits
+    /// for it, and autovacuum comes by anyway.
+    async fn free(&self, course: &Course, until: Timestamp) {
+        let mut layers = HashSet::new();
+        for (tenant, erasures) in &course.complete {
+            match self.keeper.erased_layers(tenant, erasures).await {
+                Ok(found) => layers.extend(found),
+                Err(error) => tracing::warn!(%tenant, %error, "what erasures had is not known"),
+            }
+        }
+        let left = until.duration_since((self.now)());
+        if course.complete.is_empty() || !left.is_positive() {
+            return;
+        }
+        match self.keeper.vacuum_erased(&layers, left.unsigned_abs()).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("there was no time to free all of the space of what was erased"),
+            Err(error) => tracing::warn!(%error, "the space of what was erased was not freed"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Janitor {
         self.settings.retention
     }
 
-    /// Does what there is to do until a time. Erasures come first.
+    /// Does what there is to do until a time. Erasures come first, with half of the time where something else is to be done.
     pub async fn work(&self, until: Timestamp) -> Result<Worked, Error> {
         let due = (self.now)().saturating_sub(self.settings.interval).unwrap_or(Timestamp::MIN);
         let tenants = self.keeper.tenants_to_tidy(due).await?;
@@ -116,20 +116,20 @@ impl Janitor {
 
     async fn work_through(&self, tenants: &[UntidyTenant], until: Timestamp) -> Result<Worked, Error> {
         let erasing = tenants.iter().filter(|tenant| tenant.has_erasures).map(|tenant| &tenant.tenant);
-        let settling = match self.finish_erasures(erasing, until).await? {
-            Worked::OutOfTime => return Ok(Worked::OutOfTime),
-            settling => settling,
-        };
+        let is_due = tenants.iter().any(|tenant| tenant.is_due);
+        let now = (self.now)();
+        // However much there is to erase, what has become old goes too.
+        let half = now.saturating_add(until.duration_since(now) / 2).unwrap_or(until);
+        let erasures = self.finish_erasures(erasing, if is_due { half } else { until }).await;
         for tenant in tenants.iter().filter(|tenant| tenant.is_due) {
             if self.tidy(tenant, until).await? == Worked::OutOfTime {
                 return Ok(Worked::OutOfTime);
             }
         }
-        if tenants.iter().any(|tenant| tenant.is_due) && self.tidy_refusals(until).await? == Worked::OutOfTime
-        {
+        if is_due && self.tidy_refusals(until).await? == Worked::OutOfTime {
             return Ok(Worked::OutOfTime);
         }
-        Ok(settling)
+        Ok(erasures)
     }
 
     fn is_over(&self, until: Timestamp) -> bool {

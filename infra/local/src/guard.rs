@@ -11,14 +11,14 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cache;
+use crate::{cache, postgres};
 
 const GUARD: &str = include_str!("guard.py");
 
-/// Changes whenever the guard or a package does: servers of two versions must not share a post.
+/// Changes whenever the guard, a package or a setting does: servers of two versions must not share a post.
 pub fn fingerprint() -> String {
     let packages = [cache::MINISTACK, cache::POSTGRES].map(|package| package.requirements);
-    cache::fingerprint(&[GUARD, packages[0], packages[1]])
+    cache::fingerprint(&[&[GUARD, packages[0], packages[1]], &postgres::SETTINGS[..]].concat())
 }
 
 /// An account that a server runs as.

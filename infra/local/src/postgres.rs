@@ -20,6 +20,15 @@ use crate::guard::{Account, Guarded, Post, Server, StopSignal};
 use programs::{IMAGE, OLDEST_POSTGRES};
 pub use programs::{OLDEST_PGVECTOR, Programs, Version, programs};
 
+/// How every server is set up.
+pub(crate) const SETTINGS: [&str; 6] = [
+    "wal_level=logical",
+    "max_connections=300",
+    "max_wal_senders=60",
+    "max_replication_slots=120",
+    "max_prepared_transactions=10",
+    "timezone=UTC",
+];
 const START_LIMIT: Duration = Duration::from_mins(1);
 const START_PAUSE: Duration = Duration::from_millis(500);
 const IMAGE_START_LIMIT: Duration = Duration::from_mins(10);
@@ -317,16 +326,7 @@ fn native(
 
 fn common_settings(tuning: Tuning) -> impl Iterator<Item = String> {
     let shared_buffers = format!("shared_buffers={}MB", tuning.shared_buffers);
-    [
-        "wal_level=logical",
-        "max_connections=300",
-        "max_wal_senders=60",
-        "max_replication_slots=120",
-        "timezone=UTC",
-    ]
-    .into_iter()
-    .map(str::to_owned)
-    .chain([shared_buffers])
+    SETTINGS.map(str::to_owned).into_iter().chain([shared_buffers])
 }
 
 fn container(data: &Path, log: &Path, port: u16, password: &str, tuning: Tuning) -> Server {

@@ -23,7 +23,7 @@ pub use agent::{Agent, AgentSpec, Context, ThinkError, Thoughts, WaitFor};
 pub use config::{Config, InvalidConfig, Limits};
 pub use hooks::{Hooks, Kept, RunInfo, Waits};
 pub use models::Models;
-pub use process::{Invocation, handle};
+pub use process::{Invocation, handle, user_as_a_whole};
 pub use services::{Services, database, operator_key, sealer};
 pub use store::ContextQuery;
 pub use telemetry::{Telemetry, init_telemetry};

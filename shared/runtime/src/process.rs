@@ -239,6 +239,12 @@ async fn fan_out(
     }
 }
 
+/// What the lease of a user as a whole is taken for, in the place of a session: no session has it as its identifier.
+pub fn user_as_a_whole(tenant: &TenantId, user: &UserId) -> SessionId {
+    let whole = format!("user\u{0}{tenant}\u{0}{user}");
+    SessionId(Uuid::new_v5(&Uuid::NAMESPACE_OID, whole.as_bytes()))
+}
+
 /// Thinks about a user while nobody else does: two that went through the sessions at once, in another order because something was
 /// said meanwhile, could each leave the last window to the other, and nobody would think about the user as a whole.
 async fn think_alone_of_user<A: Agent>(
@@ -250,9 +256,7 @@ async fn think_alone_of_user<A: Agent>(
     invocation: &Invocation,
 ) -> Result<Ended, Failed> {
     let (name, now) = (agent.spec().name, (services.now)());
-    // No session has it as its identifier.
-    let whole = format!("user\u{0}{}\u{0}{}", user.0, user.1);
-    let subject = SessionId(Uuid::new_v5(&Uuid::NAMESPACE_OID, whole.as_bytes()));
+    let subject = user_as_a_whole(user.0, user.1);
     let term = lease_term(invocation.ends_at, now);
     let leased = services.hot.acquire_lease(name, subject, Uuid::now_v7(), 0, 0, term, now).await?;
     let Leased::Taken(lease) = leased else {

@@ -3,7 +3,7 @@
 with sessions as (
     insert into afterthought.erased_sessions (erasure_id, session_id, tenant)
     select $1, session_id, $2 from unnest($5::uuid[]) as session_id
-    on conflict (erasure_id, session_id) do update set is_purged = false
+    on conflict (erasure_id, session_id) do update set is_purged = false, swept_for = null
 )
 update afterthought.erasures e
 set counts = e.counts || (

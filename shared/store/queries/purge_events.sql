@@ -7,5 +7,8 @@ where (session_id, version) in (
       and not exists (
           select from afterthought.event_index i where i.session_id = e.session_id and i.version = e.version
       )
+      and not exists (
+          select from afterthought.memory_evidence m where m.session_id = e.session_id and m.version = e.version
+      )
     limit $2
 )

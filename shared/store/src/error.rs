@@ -135,6 +135,11 @@ impl Error {
         matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
     }
 
+    /// Whether a statement was ended because it took too long.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
+    }
+
     /// Whether an event was refused because its session knows its idempotency key for other content.
     pub fn is_other_under_key(&self) -> bool {
         let Self::Postgres(error) = self else { return false };

@@ -68,7 +68,7 @@ pub use erasure::{
     GoneSession, OpenErasure, OpenErasures, Purged, Receipt, Verification, WaitReason,
 };
 pub use error::Error;
-pub use export::{ExportPage, ExportPosition};
+pub use export::{ExportLine, ExportPage, ExportPosition};
 pub use holds::{BehindPage, Hold, HoldReason, HoldRecord};
 pub use hydration::{Continued, Hydrate, Hydration, Profile, RecentSession, ScopeMemories};
 pub use index::{ActiveSession, IndexedEvent, IndexedMemory, IndexedPassage, UnindexedMemory};
@@ -93,7 +93,9 @@ pub use status::AgentProgress;
 pub use steer::{Cancelled, ReplayFrom, Replayed};
 pub use target::Target;
 pub use tenants::{SettingsChanged, Tenant};
-pub use tidy::{Old, Tidying, UntidyTenant, orphaned_before, refused_before};
+pub use tidy::{
+    Old, Tidying, UntidyTenant, idle_before, orphaned_before, refused_before, writers_ended_before,
+};
 pub use tls::client_config;
 pub use user::{UserEvent, UserMemory};
 pub use user_progress::{ProgressOf, SessionAgent, SessionProgress};

@@ -13,6 +13,9 @@ use crate::conflict::until_alone;
 use crate::erasure::Deletes;
 use crate::{Error, Store, target};
 
+/// Longer than a function runs.
+const LONGEST_WRITER: SignedDuration = SignedDuration::from_mins(20);
+
 /// What can be cleared away when it is old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tidying {
@@ -119,6 +122,16 @@ pub fn orphaned_before(periods: Retention, now: Timestamp) -> Option<Timestamp> 
     days_before(periods.orphans_days, now)
 }
 
+/// Since when nothing must have happened in a session for what was said there to go to the archive; `None` when none ever does.
+pub fn idle_before(periods: Retention, now: Timestamp) -> Option<Timestamp> {
+    days_before(periods.archive_days, now)
+}
+
+/// A writer of an object of the archive that began before then has ended: longer than a function runs.
+pub fn writers_ended_before(now: Timestamp) -> Timestamp {
+    now.saturating_sub(LONGEST_WRITER).unwrap_or(Timestamp::MIN)
+}
+
 /// When a row of an adopted table must have been refused for its key to be cleared away; `None` when none ever is.
 pub fn refused_before(periods: Retention, now: Timestamp) -> Option<Timestamp> {
     days_before(periods.refusals_days, now)
@@ -181,6 +194,29 @@ impl Store {
     /// How many rows [`Store::tidy`] would clear away. Nothing is changed.
     pub async fn count_old(&self, tenant: &TenantId, old: Old) -> Result<u64, Error> {
         self.tidy_once(tenant, old, true).await
+    }
+
+    /// What is to be cleared away of a tenant that no period is about, by the names it is counted under, at most so much of each:
+    /// what open erasures have left, objects of the archive that nothing stands for, and what comes back from there. Nothing is
+    /// changed.
+    pub async fn count_to_clear(
+        &self,
+        tenant: &TenantId,
+        periods: Retention,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<(String, u64)>, Error> {
+        let count = include_str!("../queries/count_to_clear.sql");
+        let since = idle_before(periods, now).unwrap_or(Timestamp::UNIX_EPOCH);
+        let values: [&(dyn ToSql + Sync); 4] =
+            [&tenant.as_str(), &writers_ended_before(now), &since, &i64::from(most)];
+        let rows = self.at_once(tenant, count, &values).await?;
+        rows.iter()
+            .map(|row| {
+                let rows: i64 = row.try_get("rows")?;
+                Ok((row.try_get("what")?, u64::try_from(rows).unwrap_or(0)))
+            })
+            .collect()
     }
 
     /// Clears away keys of rows of adopted tables that became no event, at most so many, or only counts them; of all tenants, for

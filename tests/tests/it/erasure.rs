@@ -6,6 +6,7 @@ mod archive;
 mod belongings;
 mod export;
 mod hundred;
+mod many;
 mod meanwhile;
 mod mouths;
 mod open;

@@ -61,6 +61,11 @@ async fn bad_input_is_refused_with_its_column_and_nothing_of_the_statement_stays
 
     let long = refused(&app, &insert("'default', 'ada', 'one', 'user', repeat('x', 300000)")).await;
     assert!(long.1.contains("content is 300000 bytes, expected at most 262144"));
+    let metadata = "insert into afterthought.messages (user_id, session, role, content, metadata)
+                    values ('ada', 'one', 'user', 'x', jsonb_build_object('a', repeat('x', 1048576)))";
+    let metadata = refused(&app, metadata).await;
+    assert_eq!(metadata.1, "metadata is 1048585 bytes, expected at most 1048576");
+    assert_eq!((metadata.0, metadata.2.as_deref()), (SqlState::PROGRAM_LIMIT_EXCEEDED, Some("metadata")));
     let name = refused(&app, &insert("'default', '', 'one', 'user', 'x'")).await;
     assert_eq!(name.0, SqlState::CHECK_VIOLATION);
     let no_session = refused(&app, &insert("'default', 'ada', null, 'user', 'x'")).await;
@@ -93,6 +98,10 @@ async fn an_idempotency_key_is_inserted_once_and_never_for_other_content() {
     assert_eq!(versions(app.query(&again, &[]).await.unwrap()), [3, 4], "repeats without a key are kept");
     let other = refused(&app, &insert("('a','s','user','three','1')")).await;
     assert_eq!((other.0, other.2.as_deref()), (SqlState::UNIQUE_VIOLATION, Some("idempotency_key")));
+    assert_eq!(
+        other.1,
+        "idempotency_key was used in this session for other content, expected one of its own"
+    );
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 use domain::{SessionId, TenantId};
-use futures::try_join;
+use futures::{StreamExt as _, TryStreamExt as _, stream, try_join};
 use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::Object;
 use crate::{Error, Store};
+
+/// So many sessions are listed at once.
+const SESSIONS_AT_ONCE: usize = 8;
 
 impl Store {
     /// Deletes at most so many objects that nothing stands for: those that were given up, and those of writers that began before a
@@ -57,10 +60,11 @@ impl Store {
         sessions: &[SessionId],
     ) -> Result<u64, Error> {
         let Some(archive) = &self.archive else { return Ok(0) };
-        let mut deleted = 0;
-        for session in sessions {
-            deleted += archive.delete_session(tenant, *session).await?;
-        }
-        Ok(deleted)
+        let deleted: Vec<u64> = stream::iter(sessions)
+            .map(|session| archive.delete_session(tenant, *session))
+            .buffer_unordered(SESSIONS_AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(deleted.iter().sum())
     }
 }

@@ -8,7 +8,9 @@ mod counts;
 mod erase;
 mod purge;
 mod receipt;
+mod sweep;
 mod touched;
+mod vacuum;
 mod verify;
 mod waits;
 

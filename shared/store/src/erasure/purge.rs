@@ -131,12 +131,11 @@ impl Store {
             rows.iter().map(|row| row.try_get("session_id")).collect::<Result<_, _>>()?;
         let most = i64::from(most);
         let bounded: [&(dyn ToSql + Sync); 2] = [&sessions, &most];
-        let all: [&(dyn ToSql + Sync); 1] = [&sessions];
         let marked: [&(dyn ToSql + Sync); 2] = [&erasure, &sessions];
         let (passages, indexed, evidence, events, marked, ()) = try_join!(
             transaction.execute(&passages, &bounded),
             transaction.execute(&index, &bounded),
-            transaction.execute(&evidence, &all),
+            transaction.execute(&evidence, &bounded),
             transaction.execute(&events, &bounded),
             transaction.query(&mark, &marked),
             transaction.commit(),
@@ -265,20 +264,5 @@ impl Store {
         try_join!(transaction.execute(&complete, &completed), transaction.commit())?;
         transaction.end();
         Ok(left)
-    }
-
-    /// Gives back the space of deleted rows and takes them out of the statistics, where the server lets this role do so
-    /// (Postgres 17 and newer); before that it is left to autovacuum.
-    pub async fn vacuum(&self) -> Result<(), Error> {
-        let connection = self.connection().await?;
-        connection.batch_execute(include_str!("../../queries/vacuum_erased.sql")).await?;
-        Ok(())
-    }
-
-    /// The same for what it took to find the rest of erasures, which goes when they are complete.
-    pub async fn vacuum_erasures(&self) -> Result<(), Error> {
-        let connection = self.connection().await?;
-        connection.batch_execute(include_str!("../../queries/vacuum_erasures.sql")).await?;
-        Ok(())
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use domain::WakeUp;
 use janitor::{Janitor, Worked};
 use jiff::{SignedDuration, Timestamp};
 use runtime::{Config, Services};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, VICTIM};
+use crate::asking::ask;
 
 /// What a receipt says that the victim's erasure waits for.
 async fn waits_for(stage: &Stage, id: &str) -> Value {
@@ -75,6 +77,32 @@ async fn an_open_erasure_says_what_it_waits_for() {
     assert_eq!(janitor.work(Timestamp::MAX).await.unwrap(), Worked::Done);
     assert_eq!(waits_for(&stage, id).await, json!([]));
     assert_eq!(stage.keeper.count_open_erasures().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_erasure_stays_open_while_somebody_else_has_dead_letters() {
+    let stage = Stage::set().await;
+    stage.import(VICTIM, 0).await;
+    let wake_up = WakeUp::User { tenant: Stage::tenant(), user: domain::UserId::new(VICTIM).unwrap() };
+    stage.bury("memory-curator", wake_up).await;
+    let letters = stage.services.config.routes.dead_letters("memory-curator").unwrap();
+    stage.done("POST", VICTIM, "/erasures", json!({"subject": "user"})).await;
+    // An operator is looking at them.
+    let sqs = stage.aws.sqs();
+    let looked = sqs.receive_message().queue_url(&letters).visibility_timeout(600).send().await.unwrap();
+    let janitor = janitor(&stage, "ERASURE_SETTLE_SECONDS", "0").await;
+    let soon = Worked::Settling(SignedDuration::from_mins(15));
+    assert_eq!(janitor.work(Timestamp::MAX).await.unwrap(), soon);
+    assert_eq!(stage.keeper.open_erasures(&Stage::tenant(), None, 10).await.unwrap().len(), 1);
+    let verified = "/v1/admin/erasures/verification?tenant=acme&user=quagga-rider";
+    let answer = ask(&stage.recall, "GET", verified, &[], None).await;
+    assert_eq!((answer.status, &answer.json()["cut"]), (200, &json!(["dead_letters"])), "{}", answer.text);
+
+    let receipt = looked.messages()[0].receipt_handle().unwrap();
+    let back = sqs.change_message_visibility().queue_url(&letters).receipt_handle(receipt);
+    back.visibility_timeout(0).send().await.unwrap();
+    assert_eq!(janitor.work(Timestamp::MAX).await.unwrap(), Worked::Done);
+    assert_eq!(stage.aws.drain(&letters).await.unwrap(), []);
 }
 
 #[tokio::test]
