@@ -211,7 +211,9 @@ impl Screen {
                 |finding: &Finding| (text.get(finding.range.clone()).unwrap_or_default(), finding.rule);
             let different: BTreeMap<&str, Rule> = findings.iter().map(found).collect();
             if different.len() > MOST_DIFFERENT {
-                different.values().for_each(|rule| self.found.count(*rule));
+                for rule in different.values() {
+                    self.found.count(*rule);
+                }
                 let labels: BTreeSet<&str> = different.values().map(|rule| rule.label()).collect();
                 return Ok(Some(format!("[{}]", Vec::from_iter(labels).join(", "))));
             }

@@ -77,12 +77,8 @@ async fn a_key_that_is_used_again_when_it_is_known_no_more_stands_for_what_is_sa
     let stage = Stage::set().await;
     let said = |content: &str| json!({"events": [event("ada", "chat", content)]}).to_string();
     let mut keys = Vec::new();
-    let nights: [(fn() -> Timestamp, &str); 3] = [
-        (|| night(1), "the first night"),
-        (|| night(2), "the second night"),
-        (|| night(3), "the first night"),
-    ];
-    for (now, content) in nights {
+    let nights: [fn() -> Timestamp; 3] = [|| night(1), || night(2), || night(3)];
+    for (now, content) in nights.into_iter().zip(["the first night", "the second night", "the first night"]) {
         let webhook = stage.webhook_to(stage.queue(), now);
         let nightly = [("idempotency-key", "nightly")];
         let (status, answer) = post_to(&webhook, "/v1/events", &nightly, &said(content)).await;
