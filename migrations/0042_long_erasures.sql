@@ -1,5 +1,5 @@
--- Why: an erasure of many sessions goes on where it ended, one that waits for a prepared transaction says so, and no message of an
--- error holds a name that an application chose.
+-- Why: an erasure of many sessions goes on where it ended, one that waits for a prepared transaction says so, and a key that an
+-- application chose is not repeated in a message that is logged.
 
 -- The erasure, by when it was made, of whose last look a session was part: nothing of it is left in hot state and in the archive. An
 -- erasure that is made once more has another time, so that its sessions are looked at again.
@@ -99,32 +99,3 @@ begin
     return null;
 end
 $$;
-
--- As in 0002, and metadata has a size: an event is read as a whole, and has to fit into an answer.
-create or replace function afterthought.refuse_event() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-begin
-    if new.event_type = 'message' and new.content is null then
-        raise exception 'content is null, expected the text of the message'
-            using errcode = 'not_null_violation', schema = 'afterthought', table = 'messages', column = 'content';
-    elsif octet_length(new.content) > 262144 then
-        raise exception 'content is % bytes, expected at most 262144', octet_length(new.content)
-            using errcode = 'program_limit_exceeded', schema = 'afterthought', table = 'messages', column = 'content';
-    elsif jsonb_typeof(new.metadata) is distinct from 'object' then
-        raise exception 'metadata is %, expected a JSON object', coalesce(jsonb_typeof(new.metadata), 'null')
-            using errcode = 'check_violation', schema = 'afterthought', table = 'messages', column = 'metadata';
-    elsif octet_length(new.metadata::text) > 1048576 then
-        raise exception 'metadata is % bytes, expected at most 1048576', octet_length(new.metadata::text)
-            using errcode = 'program_limit_exceeded', schema = 'afterthought', table = 'messages', column = 'metadata';
-    elsif new.version is not null then
-        raise exception 'version is given, expected none: it is assigned'
-            using errcode = 'check_violation', schema = 'afterthought', table = 'messages', column = 'version';
-    end if;
-    raise exception 'role is %, expected user, assistant, system or tool', coalesce(quote_literal(new.role), 'null')
-        using errcode = 'check_violation', schema = 'afterthought', table = 'messages', column = 'role';
-end
-$$;
-create trigger a_refuse_long_metadata before insert on afterthought.session_events for each row
-    when (octet_length(new.metadata::text) > 1048576)
-    execute function afterthought.refuse_event();

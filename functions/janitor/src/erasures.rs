@@ -112,12 +112,17 @@ impl Janitor {
         let reserved = (self.part_of(until, COMPLETING_PART)).min(COMPLETING_TIME);
         let clearing_until = until.saturating_sub(reserved.max(SignedDuration::ZERO)).unwrap_or(until);
         for tenant in tenants {
+            if self.is_over(clearing_until) {
+                course.is_out_of_time = true;
+                break;
+            }
             self.finish_erasures_of(tenant, clearing_until, until, &mut course).await;
         }
         self.complete(&mut course, until).await;
         self.free(&course, until).await;
         match course.settling {
-            _ if course.is_out_of_time => Worked::OutOfTime,
+            // Held up, nothing would be completed a moment later either.
+            _ if course.is_out_of_time && !course.is_held_up => Worked::OutOfTime,
             Some(rest) => Worked::Settling(rest),
             None => Worked::Done,
         }
