@@ -135,6 +135,11 @@ fn the_template_is_whole_with_what_the_document_adds() {
             "- !GetAtt LinkKeeperDeadLetters.Arn",
             "                  ",
         ),
+        (
+            "\n                - !GetAtt EntityExtractorDeadLetters.Arn\n",
+            "- !GetAtt LinkKeeperDeadLetters.Arn",
+            "                ",
+        ),
     ];
     let mut whole = template;
     for (beside, entry, indent) in entries {
