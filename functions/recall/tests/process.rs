@@ -88,10 +88,23 @@ async fn what_was_handed_out_is_counted_before_lambda_ends_the_process() {
 #[tokio::test]
 async fn where_there_are_no_extensions_the_function_answers_and_counts_all_the_same() {
     let place = Place::create().await;
-    let (_lambda, address, mut answered) = Lambda::serve(EVENT.to_owned(), false).await.unwrap();
+    let (lambda, address, mut answered) = Lambda::serve(EVENT.to_owned(), false).await.unwrap();
+    let mut process = place.start(&address).await;
+    assert_eq!(memories(&within(answered.recv()).await.unwrap()), 1);
+    assert_eq!(lambda.asked()[0], "register");
+    Lambda::terminate(&process).unwrap();
+    assert!(within(process.wait()).await.unwrap().success());
+    assert_eq!(place.accesses().await, 1);
+}
+
+#[tokio::test]
+async fn whoever_is_not_lambda_is_asked_for_no_extension() {
+    let place = Place::create().await;
+    let (lambda, address, mut answered) = Lambda::serve(EVENT.to_owned(), true).await.unwrap();
     // As `cargo local` has it: with the protocol and a path.
     let mut process = place.start(&format!("http://{address}")).await;
     assert_eq!(memories(&within(answered.recv()).await.unwrap()), 1);
+    assert!(lambda.asked().iter().all(|asked| *asked == "invocation"), "{:?}", lambda.asked());
     Lambda::terminate(&process).unwrap();
     assert!(within(process.wait()).await.unwrap().success());
     assert_eq!(place.accesses().await, 1);

@@ -14,14 +14,15 @@ const LONGEST_REGISTRATION: Duration = Duration::from_millis(500);
 /// Runs `last` when the process is asked to end (SIGTERM), and then ends it.
 ///
 /// Lambda asks only functions that have an extension, and gives them half a second; so one that listens to nothing is
-/// registered under `name` with `runtime`, the address of the runtime's API. Where that fails, the function goes on without. To be called
+/// registered under `name` with `runtime`, the address of the runtime's API. Where that fails, the function goes on without. An
+/// address with its protocol is not Lambda's: whoever serves there, such as `cargo local`, asks every process. To be called
 /// before the runtime starts, which ends the time for registering.
 pub async fn before<F: Future<Output = ()> + Send>(
     name: &'static str,
     runtime: Option<&str>,
     last: impl FnOnce() -> F + Send + 'static,
 ) {
-    if let Some(runtime) = runtime
+    if let Some(runtime) = runtime.filter(|runtime| !runtime.contains("://"))
         && let Err(error) = register(name, runtime).await
     {
         tracing::warn!(%error, "no extension: this process is not asked before it is ended");
@@ -41,10 +42,9 @@ pub async fn before<F: Future<Output = ()> + Send>(
 /// Registers an extension that listens to nothing. Its question for the next event says that it is ready, and is never
 /// answered.
 async fn register(name: &str, runtime: &str) -> anyhow::Result<()> {
-    let base = if runtime.contains("://") { runtime.to_owned() } else { format!("http://{runtime}") };
     let client = reqwest::Client::builder().no_proxy().build()?;
     let answer = client
-        .post(format!("{base}/{EXTENSIONS}/register"))
+        .post(format!("http://{runtime}/{EXTENSIONS}/register"))
         .header(NAME_HEADER, name)
         .json(&serde_json::json!({"events": []}))
         .timeout(LONGEST_REGISTRATION)
@@ -54,7 +54,8 @@ async fn register(name: &str, runtime: &str) -> anyhow::Result<()> {
     let Some(identifier) = answer.headers().get(IDENTIFIER_HEADER).cloned() else {
         anyhow::bail!("the answer has no header `{IDENTIFIER_HEADER}`");
     };
-    let next = client.get(format!("{base}/{EXTENSIONS}/event/next")).header(IDENTIFIER_HEADER, identifier);
+    let next =
+        client.get(format!("http://{runtime}/{EXTENSIONS}/event/next")).header(IDENTIFIER_HEADER, identifier);
     tokio::spawn(next.send());
     Ok(())
 }
